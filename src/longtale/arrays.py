@@ -1,0 +1,94 @@
+"""Small pure array helpers and the array types that the whole house shares.
+
+Shape alphabet: B queries, K candidates, T history length, U users, N items, D vector width, S sources.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int32]
+"""Inside numbers of users or items; -1 is none."""
+Offsets = NDArray[np.int64]
+"""Where each segment of a ragged array starts, and one end: (B + 1,)."""
+Times = NDArray[np.int64]
+"""Microseconds since 1970-01-01 UTC."""
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def offsets_of(counts: NDArray[np.integer]) -> Offsets:
+    """Turn segment lengths (B,) into offsets (B + 1,).
+
+    Example:
+        >>> offsets_of(np.array([2, 0, 1])).tolist()
+        [0, 2, 2, 3]
+    """
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def segment_rows(offsets: Offsets) -> NDArray[np.int64]:
+    """Give for each element of a ragged array the number of its segment.
+
+    Example:
+        >>> segment_rows(np.array([0, 2, 2, 3])).tolist()
+        [0, 0, 2]
+    """
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+
+def segment_positions(offsets: Offsets, segments: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Give the element positions of the chosen segments, one segment after the other.
+
+    Example:
+        >>> segment_positions(np.array([0, 2, 2, 3]), np.array([2, 0])).tolist()
+        [2, 0, 1]
+    """
+    starts = offsets[segments]
+    counts = offsets[np.asarray(segments) + 1] - starts
+    shifts = np.repeat(starts - offsets_of(counts)[:-1], counts)
+    return np.arange(len(shifts), dtype=np.int64) + shifts
+
+
+def unit_rows(matrix: Floats) -> Floats:
+    """Scale each row to length 1; a zero row stays zero."""
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+
+
+def top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
+    """Give the k best columns of each row, best first; equal scores by lower column first.
+
+    NaN and -inf are never chosen: the end of such a row is padded with item -1 and score NaN.
+
+    Args:
+        scores: float32 (B, N).
+        k: how many to give, at least 1; the answer is never wider than N.
+
+    Returns:
+        item rows, int32 (B, K), and their scores, float32 (B, K), with K = min(k, N).
+    """
+    n_rows, n_columns = scores.shape
+    k = min(k, n_columns)
+    items = np.full((n_rows, k), -1, dtype=np.int32)
+    values = np.full((n_rows, k), np.nan, dtype=np.float32)
+    for row in range(n_rows):
+        best = _top_of_row(scores[row], k)
+        items[row, : len(best)] = best
+        values[row, : len(best)] = scores[row, best]
+    return items, values
+
+
+def _top_of_row(scores: Floats, k: int) -> NDArray[np.int64]:
+    usable = np.flatnonzero(scores > -np.inf)  # NaN compares false
+    if len(usable) > k:
+        kept = scores[usable]
+        threshold = np.partition(kept, len(kept) - k)[len(kept) - k]
+        above = usable[kept > threshold]
+        equal = usable[kept == threshold][: k - len(above)]
+        usable = np.concatenate([above, equal])
+        usable.sort()
+    return usable[np.argsort(-scores[usable], kind="stable")]

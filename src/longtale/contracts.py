@@ -1,0 +1,137 @@
+"""The interfaces where everything meets.
+
+Shapes: B queries in a batch, K candidates per query, T history length, U users, N items in the catalogue,
+D vector width, S sources. Inside, users and items are rows (int32, -1 = none). A missing score is NaN,
+never 0. Everything is batched: one request is a batch of one; no method returns two shapes.
+
+What is not fitted does not exist: `fit` (a classmethod whose further arguments differ from part to
+part) returns a frozen object. The laws of each contract are tests in `tests/contracts/` that every
+implementation inherits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longtale.arrays import Floats, Mask
+from longtale.data.candidates import Candidates
+from longtale.data.query import Queries
+from longtale.schema import Serves
+from longtale.settings import Settings
+
+State = Mapping[str, NDArray[np.generic]]
+"""Named arrays: all that a fitted part needs besides its settings."""
+Purpose = Literal["passage", "query"]
+
+
+class TextEncoder(Protocol):
+    """Turns text into unit vectors.
+
+    Laws: rows have length 1; a text's vector does not depend on its neighbours; a blank text is a zero
+    row; same fingerprint, same vectors; what `save` wrote answers the same without torch.
+    """
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the vectors."""
+        ...
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        purpose: Purpose = "passage",
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Floats:
+        """Give float32 (N, D); `on_progress` is told how many texts were done since the last call."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write all that is needed to encode queries without torch."""
+        ...
+
+
+class Persistent(Protocol):
+    """Survives as settings and named arrays. Law: bit-equal answers after a round trip."""
+
+    @property
+    def settings(self) -> Settings:
+        """What it was fitted with."""
+        ...
+
+    def state(self) -> State:
+        """Give the fitted arrays."""
+        ...
+
+    @classmethod
+    def restore(cls, settings: Settings, state: State) -> Self:
+        """Build the fitted object again."""
+        ...
+
+
+class Retriever(Persistent, Protocol):
+    """Says for a whole catalogue how well each item suits each request.
+
+    Laws: a batch equals singles; deterministic for one seed; save and load identical; NaN where it
+    cannot say (an item it never saw, a user it does not serve); excluded items never return.
+    """
+
+    name: ClassVar[str]
+    serves: ClassVar[Serves]
+
+    def scores(self, queries: Queries) -> Floats:
+        """Give float32 (B, N), larger is better, NaN where it cannot say."""
+        ...
+
+
+class Blender(Persistent, Protocol):
+    """Puts the scores of S sources onto one scale and adds them up.
+
+    Laws: one source in, same order out; a dead source (all NaN) changes nothing else; the
+    contributions sum to the blended score.
+    """
+
+    def contributions(self, queries: Queries, scores: Floats) -> Floats:
+        """Give what each source adds to each item's score.
+
+        Args:
+            queries: B requests.
+            scores: float32 (S, B, N), as the retrievers gave them, NaN where one cannot say.
+
+        Returns:
+            float32 (S, B, N) without NaN; the sum over sources is the blended score. Items that no
+            source can score are -inf in the first source.
+        """
+        ...
+
+
+def retrieve(
+    retriever: Retriever, queries: Queries, k: int, *, exclude: Mask | None = None
+) -> Candidates:
+    """Give the k best items of the whole catalogue for each request.
+
+    Args:
+        retriever: a fitted retriever.
+        queries: B requests.
+        k: how many; the answer is never wider than the catalogue.
+        exclude: bool (B, N), items that must not return.
+    """
+    return Candidates.best(retriever.scores(queries), k, exclude=exclude)
+
+
+def score(retriever: Retriever, queries: Queries, candidates: Candidates) -> Floats:
+    """Score given candidates: float32 (B, K), NaN at padding and where the retriever cannot say."""
+    scores = np.take_along_axis(
+        retriever.scores(queries), np.maximum(candidates.items, 0), axis=1
+    )
+    return np.where(candidates.items >= 0, scores, np.float32(np.nan))

@@ -1,0 +1,127 @@
+"""The items: ids, attributes, text fields and when each of them can be had."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from longtale.arrays import Mask
+from longtale.data.filters import Filter
+from longtale.data.tags import Tags
+from longtale.data.vocabulary import Vocabulary
+from longtale.errors import ColumnError
+from longtale.schema import Column, Role
+
+TAGS_FIELD = "tags"
+
+
+@dataclass(frozen=True)
+class TextField:
+    """A column with words in it, and what these words say."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """N items; the catalogue, not the events, defines which items there are.
+
+    Args:
+        items: ids in row order.
+        frame: attributes of each item, N rows in the same order, without the id column.
+        text_fields: which columns are text, and in which role.
+    """
+
+    items: Vocabulary
+    frame: pl.DataFrame
+    text_fields: tuple[TextField, ...] = ()
+
+    def __post_init__(self) -> None:
+        missing = [f.name for f in self.text_fields if f.name not in self.frame.columns]
+        if missing:
+            raise ColumnError(
+                f"text fields {missing} are not columns of the catalogue; "
+                f"it has {self.frame.columns}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def texts(self) -> list[tuple[Role, list[str | None]]]:
+        """Give each text field as its role and N cells, in the order of `text_fields`."""
+        return [
+            (field.role, self.frame[field.name].cast(pl.String).to_list())
+            for field in self.text_fields
+        ]
+
+    def titles(self) -> list[str]:
+        """Give a name to show for each item: its title, or its id where it has none."""
+        names = [field.name for field in self.text_fields if field.role is Role.TITLE]
+        if not names:
+            return self.items.ids.to_list()
+        titles = self.frame[names[0]].cast(pl.String)
+        shown: list[str] = titles.zip_with(titles.is_not_null(), self.items.ids).to_list()
+        return shown
+
+    def matching(self, condition: Filter) -> Mask:
+        """Say which items meet a filter, bool (N,)."""
+        return condition.mask(self.frame)
+
+    def available(self, time: int) -> Mask:
+        """Say which items can be shown at a time (microseconds UTC), bool (N,)."""
+        now = pl.lit(time).cast(pl.Datetime("us"))
+        rules = []
+        if Column.HIDDEN in self.frame.columns:
+            rules.append(~pl.col(Column.HIDDEN).fill_null(value=False))
+        if Column.AVAILABLE_FROM in self.frame.columns:
+            rules.append((pl.col(Column.AVAILABLE_FROM) <= now).fill_null(value=True))
+        if Column.AVAILABLE_UNTIL in self.frame.columns:
+            rules.append((pl.col(Column.AVAILABLE_UNTIL) > now).fill_null(value=True))
+        if not rules:
+            return np.ones(len(self), dtype=np.bool_)
+        return self.frame.select(pl.all_horizontal(rules).alias("ok"))["ok"].to_numpy()
+
+    @property
+    def has_availability(self) -> bool:
+        """Whether any item can be hidden or out of its time."""
+        columns = {Column.HIDDEN, Column.AVAILABLE_FROM, Column.AVAILABLE_UNTIL}
+        return not columns.isdisjoint(self.frame.columns)
+
+    def take(self, rows: Sequence[int]) -> Catalog:
+        """Give the chosen items, in that order."""
+        items = Vocabulary(self.items.ids.gather(list(rows)), self.items.noun)
+        return replace(self, items=items, frame=self.frame[list(rows)])
+
+    def extended(self, other: Catalog) -> Catalog:
+        """Put new items behind the old ones, whose rows stay; missing attributes become null."""
+        items = self.items.extended(other.items.ids.to_list())
+        kept = other.frame.select(c for c in other.frame.columns if c in self.frame.columns)
+        kept = kept.cast({c: self.frame.schema[c] for c in kept.columns})
+        frame = pl.concat([self.frame, kept], how="diagonal")
+        return replace(self, items=items, frame=frame)
+
+    def with_tags(self, tags: Tags) -> Catalog:
+        """Put users' words into the text field `tags`, in place of what stood there."""
+        kept = tuple(field for field in self.text_fields if field.name != TAGS_FIELD)
+        return replace(
+            self,
+            frame=self.frame.with_columns(tags.cells(len(self)).alias(TAGS_FIELD)),
+            text_fields=(*kept, TextField(TAGS_FIELD, Role.TAGS)),
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of ids, attributes and text roles."""
+        digest = hashlib.sha256(self.items.fingerprint.encode())
+        content = io.BytesIO()
+        self.frame.write_ipc(content, compression="uncompressed")
+        digest.update(content.getvalue())
+        digest.update(repr(self.text_fields).encode())
+        return digest.hexdigest()

@@ -1,0 +1,143 @@
+"""The dataset: catalogue, users and what happened between them, frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from longtale.arrays import Mask
+from longtale.data.catalog import Catalog
+from longtale.data.impressions import Impressions
+from longtale.data.interactions import Histories, Interactions
+from longtale.data.tags import Tags
+from longtale.data.vocabulary import Vocabulary
+from longtale.errors import SplitError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Everything that is known at one moment.
+
+    Args:
+        users: U user ids.
+        catalog: N items; every item has its row, also when nobody touched it.
+        interactions: events that show interest.
+        dismissals: events that show the opposite; their items count as seen.
+        kinds: names of the event kinds, in the numbering of the tables of events.
+        impressions: what was shown.
+        profiles: attributes and free text of each user, U rows, or no columns at all.
+        tags: dated words of users about items; the catalogue's tag column is made of them.
+    """
+
+    users: Vocabulary
+    catalog: Catalog
+    interactions: Interactions
+    dismissals: Interactions
+    kinds: tuple[str, ...]
+    impressions: Impressions
+    profiles: pl.DataFrame
+    tags: Tags
+
+    @property
+    def items(self) -> Vocabulary:
+        """The N item ids."""
+        return self.catalog.items
+
+    @property
+    def has_times(self) -> bool:
+        """Whether events carry times; if not, only the order within each user is known."""
+        return self.interactions.times is not None
+
+    @property
+    def n_users(self) -> int:
+        """U."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return len(self.catalog)
+
+    def before(self, time: int) -> Dataset:
+        """Keep only what happened before a time (microseconds UTC), also of the tags' words.
+
+        Raises:
+            SplitError: the events carry no times.
+        """
+        tags = self.tags.before(time)
+        return replace(
+            self,
+            catalog=self.catalog.with_tags(tags) if len(self.tags) else self.catalog,
+            tags=tags,
+            interactions=self.interactions.where(_earlier(self.interactions, time)),
+            dismissals=self.dismissals.where(_earlier(self.dismissals, time)),
+            impressions=self.impressions.before(time),
+        )
+
+    def with_interactions(self, kept: Mask) -> Dataset:
+        """Keep the chosen interactions, bool (n,); users, items and dismissals stay."""
+        return replace(self, interactions=self.interactions.where(kept))
+
+    def histories(
+        self, user_rows: NDArray[np.integer], *, before: int | None = None
+    ) -> Histories:
+        """Give what these users showed interest in, oldest first; row -1 has nothing."""
+        return _histories(self.interactions, user_rows, before)
+
+    def seen(self, user_rows: NDArray[np.integer]) -> sparse.csr_array:
+        """Say which items these users have met, liked or dismissed, as stored entries (B, N)."""
+        liked = self.histories(user_rows)
+        dismissed = _histories(self.dismissals, user_rows, None)
+        matrices = [abs(h.matrix(self.n_items)) for h in (liked, dismissed)]
+        return sparse.csr_array(matrices[0] + matrices[1])
+
+    def matrix(self) -> sparse.csr_array:
+        """Give interest as float32 (U, N); repeated events add up."""
+        return self.interactions.histories.matrix(self.n_items)
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Number of interactions of each item, (N,)."""
+        return np.bincount(self.interactions.items, minlength=self.n_items)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the whole content: same content, same fingerprint."""
+        digest = hashlib.sha256()
+        for part in (self.users.fingerprint, self.catalog.fingerprint, repr(self.kinds)):
+            digest.update(part.encode())
+        for events in (self.interactions, self.dismissals):
+            history = events.histories
+            arrays = [history.offsets, history.items, history.weights, events.kinds, events.values]
+            for array in [*arrays, *([] if history.times is None else [history.times])]:
+                digest.update(np.ascontiguousarray(array).data)
+        digest.update(self.profiles.hash_rows(seed=0).to_numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _earlier(events: Interactions, time: int) -> Mask:
+    if events.times is None:
+        if not len(events):
+            return np.zeros(0, dtype=np.bool_)
+        raise SplitError(
+            "these events carry no times, only an order within each user, so they cannot be cut "
+            "at a time; use leave-one-out (protocol refit or strict), or map a time column"
+        )
+    return events.times < time
+
+
+def _histories(
+    events: Interactions, user_rows: NDArray[np.integer], before: int | None
+) -> Histories:
+    known = np.asarray(user_rows) >= 0
+    found = events.histories.take(np.where(known, user_rows, 0))
+    keep = np.repeat(known, found.lengths)
+    if before is not None and found.times is not None:
+        keep &= found.times < before
+    return found.where(keep)

@@ -1,0 +1,59 @@
+"""The words of the tables: column names, event kinds, text roles and popularity bands.
+
+A column is named here once, so that it cannot be misspelled; user tables are mapped to these names by
+the settings of their source.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Column:
+    """Names of the columns of Longtale's own tables."""
+
+    USER_ID = "user_id"
+    ITEM_ID = "item_id"
+    KIND = "kind"
+    VALUE = "value"
+    TIME = "time"
+    ORDER = "order"
+    EVENT_ID = "event_id"
+    SESSION_ID = "session_id"
+    SLATE_ID = "slate_id"
+    RANK = "rank"
+    PROPENSITY = "propensity"
+    AVAILABLE_FROM = "available_from"
+    AVAILABLE_UNTIL = "available_until"
+    HIDDEN = "hidden"
+
+
+class Role(StrEnum):
+    """What an item's text field says, which decides its place in the prompt."""
+
+    TITLE = "title"
+    CREATOR = "creator"
+    CATEGORY = "category"
+    TAGS = "tags"
+    DESCRIPTION = "description"
+
+
+class Band(StrEnum):
+    """How known an item was at the cut."""
+
+    HEAD = "head"
+    TORSO = "torso"
+    TAIL = "tail"
+    NEW = "new"
+
+
+class Serves(StrEnum):
+    """Whom a retriever can answer."""
+
+    KNOWN_USERS = "known users"
+    HISTORY = "anyone with history"
+    ANYONE = "anyone"
+
+
+LIST_SEPARATORS = ("|", ";", ",")
+"""What may stand between the values of one list-like cell, in the order in which it is looked for."""
