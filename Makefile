@@ -24,16 +24,14 @@ help:  ## list the targets
 
 install: $(VENV)/installed  ## set up .venv with every extra and the tools of development
 
-# Usage: $(call environment,FOLDER,EXTRAS). uv takes seconds where pip takes
-# minutes; pip stands in where uv cannot be had.
+# $(call environment,FOLDER,EXTRAS): uv takes seconds where pip takes minutes; pip stands in where
+# uv cannot be had or cannot reach what pip can.
 define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Longtale needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv --clear $(1)
-	if $(1)/bin/python -m pip install -q -c constraints.txt uv; then \
-		$(1)/bin/uv pip install -q --python $(1)/bin/python -c constraints.txt -e '.[$(2)]'; \
-	else \
-		$(1)/bin/python -m pip install -q -c constraints.txt -e '.[$(2)]'; \
-	fi
+	{ $(1)/bin/python -m pip install -q -c constraints.txt uv \
+		&& $(1)/bin/uv pip install -q --python $(1)/bin/python -c constraints.txt -e '.[$(2)]'; } \
+		|| $(1)/bin/python -m pip install -q -c constraints.txt -e '.[$(2)]'
 	touch $(1)/installed
 endef
 
