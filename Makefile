@@ -12,9 +12,9 @@ endif
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
-# The suite runs in several processes, with one thread of linear algebra each.
 TESTS := -m pytest -q -n auto --maxprocesses 4
-export OMP_NUM_THREADS ?= 1
+# The suite runs in several processes, with one thread of linear algebra each.
+check test test-core test-slow: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test test-core test-slow format docs constraints bench clean
