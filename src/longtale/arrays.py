@@ -5,6 +5,8 @@ Shape alphabet: B queries, K candidates, T history length, U users, N items, D v
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,3 +94,14 @@ def _top_of_row(scores: Floats, k: int) -> NDArray[np.int64]:
         usable = np.concatenate([above, equal])
         usable.sort()
     return usable[np.argsort(-scores[usable], kind="stable")]
+
+
+def microseconds(moment: datetime) -> int:
+    """Give a moment as microseconds since 1970-01-01 UTC; one without a zone is taken as UTC.
+
+    Example:
+        >>> microseconds(datetime(1970, 1, 2))
+        86400000000
+    """
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1_000_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 _logger = logging.getLogger("longtale")
@@ -12,8 +12,12 @@ _logger = logging.getLogger("longtale")
 
 def info(sentence: str, **fields: object) -> None:
     """Log one line such as `read events rows=100836 quarantined=0`."""
-    if _logger.isEnabledFor(logging.INFO):
-        _logger.info("%s", " ".join([sentence, *(f"{k}={_shown(v)}" for k, v in fields.items())]))
+    _line(logging.INFO, sentence, fields)
+
+
+def warn(sentence: str, **fields: object) -> None:
+    """Log one line about something that went wrong and was survived."""
+    _line(logging.WARNING, sentence, fields)
 
 
 @contextmanager
@@ -23,6 +27,11 @@ def stage(sentence: str, **fields: object) -> Iterator[dict[str, object]]:
     start = time.perf_counter()
     yield found
     info(sentence, **found, seconds=round(time.perf_counter() - start, 3))
+
+
+def _line(level: int, sentence: str, fields: Mapping[str, object]) -> None:
+    if _logger.isEnabledFor(level):
+        _logger.log(level, "%s", " ".join([sentence, *(f"{k}={_shown(v)}" for k, v in fields.items())]))
 
 
 def _shown(value: object) -> str:

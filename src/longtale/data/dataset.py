@@ -90,10 +90,14 @@ class Dataset:
         """Give what these users showed interest in, oldest first; row -1 has nothing."""
         return _histories(self.interactions, user_rows, before)
 
+    def dismissed(self, user_rows: NDArray[np.integer]) -> Histories:
+        """Give what these users turned down; row -1 has nothing."""
+        return _histories(self.dismissals, user_rows, None)
+
     def seen(self, user_rows: NDArray[np.integer]) -> sparse.csr_array:
         """Say which items these users have met, liked or dismissed, as stored entries (B, N)."""
         liked = self.histories(user_rows)
-        dismissed = _histories(self.dismissals, user_rows, None)
+        dismissed = self.dismissed(user_rows)
         matrices = [abs(h.matrix(self.n_items)) for h in (liked, dismissed)]
         return sparse.csr_array(matrices[0] + matrices[1])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,14 @@ class Histories:
         )
         matrix.sum_duplicates()
         return matrix
+
+    def followed_by(self, later: Histories) -> Histories:
+        """Put for each of the B users later events, whose times are unknown, behind their own."""
+        n_users = len(self)
+        both = Histories.concatenated([replace(self, times=None), replace(later, times=None)])
+        order = np.stack([np.arange(n_users), np.arange(n_users) + n_users], axis=1).ravel()
+        joined = both.take(order)
+        return replace(joined, offsets=joined.offsets[::2])
 
     @staticmethod
     def concatenated(parts: Sequence[Histories]) -> Histories:

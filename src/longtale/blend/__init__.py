@@ -1,0 +1,1 @@
+"""How far to trust each source: scores onto one scale, then one list."""

@@ -1,0 +1,28 @@
+"""Scores of different models onto one scale, so that they may be added."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from longtale.arrays import Floats
+
+
+def standardised(scores: Floats) -> Floats:
+    """Bring each source's scores of each request to mean 0 and deviation 1 over the catalogue.
+
+    A missing score becomes 0, the mean: of an item that a source does not know, it says neither good
+    nor bad. A source that tells no item from another becomes 0 throughout and so changes nothing.
+
+    Args:
+        scores: float32 (S, B, N), NaN where a source cannot say.
+
+    Returns:
+        float32 (S, B, N) without NaN.
+    """
+    known = np.isfinite(scores)
+    counts = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    centred = np.where(known, scores, np.float32(0))
+    centred -= np.where(known, centred.sum(axis=-1, keepdims=True) / counts, np.float32(0))
+    deviations = np.sqrt(np.square(centred).sum(axis=-1, keepdims=True) / counts)
+    spread = deviations > np.float32(1e-12)
+    return np.divide(centred, deviations, out=np.zeros_like(centred), where=spread)

@@ -1,0 +1,210 @@
+"""A convex combination of calibrated scores whose weights are chosen on the validation cut.
+
+    score(u, i) = Σ_s ((1 − μ) · w_s + μ · v_s) · z_s(u, i)
+
+with z_s the standardised scores of source s, w the weights that validation chose for people with a history,
+v those of newcomers, and μ = 1 without a history, 0 with one, and κ / (n + κ) but not below the words' share
+for someone with n events who says in words what they want. All weights are >= 0 and sum to 1. The learned
+gate, which weighs by the evidence for this user and this item, takes this place behind the same contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from longtale.arrays import Floats, Mask
+from longtale.blend.calibrate import standardised
+from longtale.contracts import State
+from longtale.data.interactions import Histories
+from longtale.data.query import Queries
+from longtale.errors import SettingsError
+from longtale.settings import Settings
+
+_STEPS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
+"""Factors that the search tries on one weight; they reach any ratio in a few sweeps."""
+
+
+class BlendSettings(Settings):
+    """How the weights of the sources are chosen."""
+
+    cutoff: int = Field(default=10, ge=1, le=1000)
+    """Length of the slate whose nDCG on the validation cut the weights maximise."""
+    depth: int = Field(default=100, ge=1, le=5000)
+    """How many of each source's best items compete while the weights are searched."""
+    sweeps: int = Field(default=6, ge=1, le=100)
+    """How often the search passes over all weights; it stops early when nothing improves."""
+    newcomer_meaning: float = Field(default=0.9, ge=0, le=1)
+    """Weight of meaning for someone who has not acted yet; the rest is popularity."""
+    words_share: float = Field(default=0.5, ge=0, le=1)
+    """Least share of the newcomers' weights when someone with a history says what they want."""
+    patience: float = Field(default=3.0, gt=0)
+    """Number of events after which a history counts as much as the newcomers' weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A batch of validation requests with what came next.
+
+    Args:
+        scores: float32 (S, B, N), as the retrievers gave them.
+        targets: the relevant items of each of the B requests.
+        masked: bool (B, N), items that cannot be recommended.
+    """
+
+    scores: Floats
+    targets: Histories
+    masked: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class ConvexBlend:
+    """A fitted convex combination of S sources."""
+
+    settings: BlendSettings
+    weights: Floats
+    """float32 (S,), for people with a history; not negative, sum 1."""
+    newcomer_weights: Floats
+    """float32 (S,), for people without."""
+
+    @classmethod
+    def fit(
+        cls, examples: Iterable[Example], settings: BlendSettings, *, newcomer_weights: Floats
+    ) -> Self:
+        """Choose the weights that give the best nDCG on validation requests.
+
+        Coordinate ascent from the best single source and from equal weights; the better end wins.
+
+        Raises:
+            SettingsError: there is no validation request to choose by.
+        """
+        pools = [_pool(example, settings.depth) for example in examples]
+        if not pools:
+            raise SettingsError(
+                "the weights of the blend need at least one validation request, and there is none; "
+                "give more events, or more users with two events or more"
+            )
+        n_sources = pools[0].scores.shape[-1]
+        singles = np.eye(n_sources, dtype=np.float32)
+        best_single = max(singles, key=lambda w: _mean_ndcg(pools, w, settings.cutoff))
+        starts = [best_single, np.full(n_sources, 1 / n_sources, dtype=np.float32)]
+        ends = [_climb(pools, start, settings) for start in starts]
+        weights, _ = max(ends, key=lambda end: end[1])
+        return cls(settings, weights, newcomer_weights)
+
+    @classmethod
+    def equal(cls, settings: BlendSettings, sources: Sequence[str], only: Sequence[str]) -> Self:
+        """Give the blend that trusts some sources alike and the others not at all."""
+        chosen = np.array([source in only for source in sources], dtype=np.float32)
+        weights = chosen / np.maximum(chosen.sum(), 1)
+        return cls(settings, weights, weights)
+
+    def contributions(self, queries: Queries, scores: Floats) -> Floats:
+        """Give each source's part of the sum, float32 (S, B, N)."""
+        shares = standardised(scores)
+        shares *= self.weights_of(queries)[:, :, None]
+        shares[0][np.isnan(scores).all(axis=0)] = -np.inf
+        return shares
+
+    def weights_of(self, queries: Queries) -> Floats:
+        """Give the weight of each source for each request, float32 (S, B)."""
+        lengths = queries.histories.lengths
+        share = (lengths == 0).astype(np.float32)
+        if queries.text_vectors is not None:
+            told = queries.text_vectors.any(axis=1)
+            prior = self.settings.patience / (lengths + self.settings.patience)
+            share = np.where(told, np.maximum(prior, self.settings.words_share), share)
+        mixed = np.outer(self.weights, 1 - share) + np.outer(self.newcomer_weights, share)
+        return mixed.astype(np.float32)
+
+    def state(self) -> State:
+        """Give both sets of weights."""
+        return {"weights": self.weights, "newcomer_weights": self.newcomer_weights}
+
+    @classmethod
+    def restore(cls, settings: Settings, state: State) -> Self:
+        """Build again from settings and weights."""
+        own = BlendSettings.model_validate(settings.model_dump())
+        return cls(own, *(np.asarray(state[n]) for n in ("weights", "newcomer_weights")))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """The items that can matter for a batch: (B, C, S) scores, (B, C) relevance, (B,) targets."""
+
+    scores: Floats
+    relevant: Mask
+    n_targets: NDArray[np.int64]
+
+
+def _pool(example: Example, depth: int) -> _Pool:
+    """Keep of each source's scores only the best, and the targets: the rest cannot reach the slate."""
+    calibrated = standardised(example.scores)
+    calibrated[:, example.masked] = -np.inf
+    n_sources, n_requests, n_items = calibrated.shape
+    kept = np.zeros((n_requests, n_items), dtype=np.bool_)
+    for scores in calibrated:
+        best = np.argpartition(-scores, min(depth, n_items - 1), axis=1)[:, :depth]
+        np.put_along_axis(kept, best, values=True, axis=1)
+    relevant = example.targets.matrix(n_items).toarray() > 0
+    kept = (kept | relevant) & ~example.masked
+    width = int(kept.sum(axis=1).max(initial=1))
+    items = np.argsort(~kept, axis=1, kind="stable")[:, :width]
+    scores = np.stack([np.take_along_axis(s, items, axis=1) for s in calibrated], axis=-1)
+    real = np.take_along_axis(kept, items, axis=1)
+    scores[~real] = -np.inf
+    return _Pool(
+        scores,
+        np.take_along_axis(relevant, items, axis=1) & real,
+        example.targets.lengths,
+    )
+
+
+def _climb(
+    pools: Sequence[_Pool], weights: Floats, settings: BlendSettings
+) -> tuple[Floats, float]:
+    best = _mean_ndcg(pools, weights, settings.cutoff)
+    for _ in range(settings.sweeps):
+        before = best
+        for source in range(len(weights)):
+            for trial in _trials(weights, source):
+                reached = _mean_ndcg(pools, trial, settings.cutoff)
+                if reached > best:
+                    weights, best = trial, reached
+        if best <= before:
+            break
+    return weights, best
+
+
+def _trials(weights: Floats, source: int) -> list[Floats]:
+    trials = []
+    for step in _STEPS:
+        trial = weights.copy()
+        trial[source] = max(float(weights[source]), 0.02) * step
+        if trial.sum() > 0:
+            trials.append(trial / trial.sum())
+    return trials
+
+
+def _mean_ndcg(pools: Sequence[_Pool], weights: Floats, cutoff: int) -> float:
+    totals = [_ndcg(pool, weights, cutoff) for pool in pools]
+    return float(np.concatenate(totals).mean())
+
+
+def _ndcg(pool: _Pool, weights: Floats, cutoff: int) -> NDArray[np.float64]:
+    active = weights > 0  # 0 · -inf would be NaN
+    totals = pool.scores[:, :, active] @ weights[active]
+    depth = min(cutoff, totals.shape[1])
+    best = np.argpartition(-totals, depth - 1, axis=1)[:, :depth]
+    order = np.argsort(-np.take_along_axis(totals, best, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1)
+    hits = np.take_along_axis(pool.relevant, best, axis=1)
+    discounts = 1 / np.log2(np.arange(2, depth + 2))
+    ideal = np.cumsum(discounts)[np.clip(pool.n_targets, 1, depth) - 1]
+    gained: NDArray[np.float64] = (hits @ discounts) / ideal
+    return gained[pool.n_targets > 0]

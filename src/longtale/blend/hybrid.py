@@ -1,0 +1,69 @@
+"""Several retrievers and a blender as one: score with each, calibrate, add up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from longtale.arrays import Floats
+from longtale.contracts import Blender, Retriever
+from longtale.data.query import Queries
+from longtale.log import warn
+
+
+@dataclass(frozen=True, eq=False)
+class SourceScores:
+    """What the sources say before anything is blended.
+
+    Args:
+        scores: float32 (S, B, N), NaN where a source cannot say.
+        failed: names of the sources that raised an error; their scores are NaN.
+    """
+
+    scores: Floats
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Hybrid:
+    """S retrievers and the blender that was fitted to them."""
+
+    retrievers: tuple[Retriever, ...]
+    blender: Blender
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the retrievers, in the order of the first axis of all scores."""
+        return tuple(retriever.name for retriever in self.retrievers)
+
+    def source_scores(
+        self, queries: Queries, n_items: int, *, only: Collection[str] | None = None
+    ) -> SourceScores:
+        """Ask every retriever; one that fails is left out and named, the others go on.
+
+        Args:
+            queries: B requests.
+            n_items: N; items that came after a retriever was fitted get NaN from it.
+            only: names of the sources to ask; all others get NaN.
+        """
+        scores = np.full((len(self.retrievers), len(queries), n_items), np.nan, dtype=np.float32)
+        failed = []
+        for own, retriever in zip(scores, self.retrievers, strict=True):
+            if only is not None and retriever.name not in only:
+                continue
+            try:
+                found = retriever.scores(queries)
+            except Exception as error:  # noqa: BLE001 - whatever a part does, the user gets a slate
+                warn("retriever failed", source=retriever.name, error=repr(error))
+                failed.append(retriever.name)
+                continue
+            own[:, : found.shape[1]] = found
+        return SourceScores(scores, tuple(failed))
+
+    def models(self, queries: Queries, n_items: int) -> Mapping[str, Floats]:
+        """Give the whole catalogue's scores (B, N) of the blend and of each of its parts by name."""
+        scores = self.source_scores(queries, n_items).scores
+        blended = self.blender.contributions(queries, scores).sum(axis=0)
+        return {"blend": blended, **dict(zip(self.sources, scores, strict=True))}

@@ -1,0 +1,270 @@
+"""The recommender: everything that is needed to answer, without torch, in one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from longtale.arrays import Floats, Mask
+from longtale.blend.calibrate import standardised
+from longtale.blend.convex import ConvexBlend
+from longtale.blend.hybrid import Hybrid
+from longtale.data.bands import bands
+from longtale.data.candidates import Candidates, Slate
+from longtale.data.catalog import Catalog
+from longtale.data.dataset import Dataset
+from longtale.data.interactions import Histories
+from longtale.data.query import Queries
+from longtale.data.vocabulary import Vocabulary
+from longtale.errors import DataError, QueryError
+from longtale.models.semantic import SemanticRetriever
+from longtale.recommend.answer import Answer
+from longtale.recommend.item_vectors import ItemVectors
+from longtale.recommend.present import Presenter, Stages
+from longtale.recommend.screen import Screen
+
+ITEM_TO_ITEM = ("item_knn", "ease", "als", "semantic")
+"""Sources that can say which items go with one item."""
+UNSCORED = np.float32(-1e6)
+"""Where items start that no source can score: behind all others, the most touched first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recommender:
+    """A trained recommender.
+
+    Args:
+        dataset: users, catalogue and histories that it knows.
+        item_vectors: the items' meaning.
+        hybrid: fitted retrievers and their blend.
+        version: name of this trained state.
+
+    Example:
+        >>> recommender = longtale.load("bundle")  # doctest: +SKIP
+        >>> recommender.recommend("42", n=5).items[0].id  # doctest: +SKIP
+        '318'
+    """
+
+    dataset: Dataset
+    item_vectors: ItemVectors
+    hybrid: Hybrid
+    version: str
+
+    def recommend(
+        self,
+        user: str | None = None,
+        *,
+        history: Sequence[str] = (),
+        text: str = "",
+        n: int = 10,
+        filter: str = "",  # noqa: A002 - the word that users of the API expect
+        exclude: Sequence[str] = (),
+        at: datetime | None = None,
+    ) -> Answer:
+        """Give a slate for a known user, a session, someone who says what they want, or anybody.
+
+        Args:
+            user: id of a known user; None is anonymous.
+            history: ids of items just touched, oldest first; they follow the user's own.
+            text: what the user wants in their own words, such as `quiet crime, no gore`.
+            n: length of the slate; where fewer items are allowed, all of these come.
+            filter: condition on item attributes, such as `year >= 1990 and genres has 'Drama'`.
+            exclude: ids of further items that must not come; what the user has seen never comes.
+            at: when it is asked, for availability; None is now.
+
+        Raises:
+            UnknownIdError: no such user or item.
+            FilterError: the filter cannot be parsed or applied.
+            QueryError: n is not positive.
+        """
+        stages = Stages()
+        queries = self._query(user, history, text)
+        screen = self._screen(filter, exclude, at).without_seen(self.dataset, queries)
+        stages.mark("query")
+        slate = self.slate(queries, _checked(n), exclude=screen.excluded)
+        stages.mark("score")
+        return self._presenter.answer(queries, slate, stages)
+
+    def similar(
+        self,
+        item: str,
+        *,
+        n: int = 10,
+        filter: str = "",  # noqa: A002
+        at: datetime | None = None,
+    ) -> Answer:
+        """Give the items that go with one item, by meaning and by what people chose together.
+
+        Raises:
+            UnknownIdError: no such item.
+            FilterError: the filter cannot be parsed or applied.
+        """
+        stages = Stages()
+        queries = self._query(None, [item], "")
+        screen = self._screen(filter, [item], at)
+        stages.mark("query")
+        equal = ConvexBlend.equal(self.hybrid.blender.settings, self.hybrid.sources, ITEM_TO_ITEM)
+        together = replace(self, hybrid=replace(self.hybrid, blender=equal))
+        slate = together.slate(queries, _checked(n), exclude=screen.excluded, only=ITEM_TO_ITEM)
+        stages.mark("score")
+        return self._presenter.answer(queries, slate, stages)
+
+    def search(
+        self,
+        text: str,
+        *,
+        user: str | None = None,
+        personal: float = 0.3,
+        n: int = 10,
+        filter: str = "",  # noqa: A002
+        at: datetime | None = None,
+    ) -> Answer:
+        """Give the items that suit the words, and among these rather those that suit the user.
+
+        Args:
+            text: what is looked for.
+            user: id of a known user; None is anonymous.
+            personal: how much the user's taste weighs beside the words, 0 to 1.
+            n: number of hits.
+            filter: condition on item attributes.
+            at: when it is asked, for availability; None is now.
+
+        Raises:
+            QueryError: the text is blank, or `personal` is not between 0 and 1.
+            UnknownIdError: no such user.
+        """
+        if not text.strip():
+            raise QueryError("the words to search for are blank; say what you look for")
+        if not 0 <= personal <= 1:
+            raise QueryError(f"personal is {personal}; it must be from 0 (words only) to 1")
+        stages = Stages()
+        queries = self._query(None, (), text)
+        screen = self._screen(filter, (), at)
+        stages.mark("query")
+        parts = {"semantic": self._meaning(queries)}
+        if user is not None and personal > 0:
+            known = self._query(user, (), "")
+            taste = standardised(self._contributions(known).sum(axis=0)[None])[0]
+            parts["taste"] = np.float32(personal) * taste
+        slate = _slate_of(parts, _checked(n), screen.excluded)
+        stages.mark("score")
+        return self._presenter.answer(queries, slate, stages)
+
+    def slate(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        exclude: Mask,
+        only: Sequence[str] | None = None,
+    ) -> Slate:
+        """Answer a batch: the k best allowed items of each request; it always answers.
+
+        Args:
+            queries: B requests.
+            k: length of the slates.
+            exclude: bool (B, N), items that must not come.
+            only: names of the sources to ask; None is all.
+        """
+        n_items = self.dataset.n_items
+        found = self.hybrid.source_scores(queries, n_items, only=only)
+        contributions = self.hybrid.blender.contributions(queries, found.scores)
+        unscored = np.isneginf(contributions[0])
+        contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
+        candidates = Candidates.best(contributions.sum(axis=0), k, exclude=exclude)
+        rows = np.maximum(candidates.items, 0)[None]
+        return Slate(
+            candidates,
+            self.hybrid.sources,
+            np.take_along_axis(contributions, rows, axis=2),
+            np.ones_like(candidates.scores),
+            found.failed,
+        )
+
+    def with_items(self, frame: pl.DataFrame, *, ids: str = "item_id") -> Recommender:
+        """Add new items: at once they can be found by their words, without any training.
+
+        Args:
+            frame: one row per new item; columns named as in the catalogue.
+            ids: the column that holds the new ids.
+
+        Raises:
+            DataError: an id is there already, or there is no such column.
+        """
+        if ids not in frame.columns:
+            raise DataError(f"no column '{ids}' among {frame.columns}; name the column of the ids")
+        new_ids = frame[ids].cast(pl.String)
+        known = new_ids.filter(new_ids.is_in(self.dataset.items.ids.implode()))
+        if len(known):
+            raise DataError(f"items {known.head(3).to_list()} are in the catalogue already")
+        added = Catalog(Vocabulary(new_ids, "item"), frame.drop(ids))
+        catalog = self.catalog.extended(added)
+        item_vectors = self.item_vectors.extended(catalog)
+        retrievers = tuple(
+            r.with_vectors(item_vectors.vectors) if isinstance(r, SemanticRetriever) else r
+            for r in self.hybrid.retrievers
+        )
+        return replace(
+            self,
+            dataset=replace(self.dataset, catalog=catalog),
+            item_vectors=item_vectors,
+            hybrid=replace(self.hybrid, retrievers=retrievers),
+        )
+
+    @property
+    def catalog(self) -> Catalog:
+        """The items that can be recommended."""
+        return self.dataset.catalog
+
+    @cached_property
+    def _presenter(self) -> Presenter:
+        codes = bands(self.dataset)
+        return Presenter(self.catalog, codes, self.item_vectors.vectors, self.version)
+
+    @cached_property
+    def _last_resort(self) -> Floats:
+        return UNSCORED + np.log1p(self.dataset.item_counts).astype(np.float32)
+
+    def _query(self, user: str | None, history: Sequence[str], text: str) -> Queries:
+        user_row = -1 if user is None else self.dataset.users.row(user)
+        rows = [self.dataset.items.row(item) for item in history]
+        own = self.dataset.histories(np.array([user_row]))
+        if rows:
+            own = own.followed_by(Histories.of([rows]))
+        vectors = self.item_vectors.of_words([text]) if text.strip() else None
+        return Queries(np.array([user_row], dtype=np.int32), own, vectors)
+
+    def _screen(self, condition: str, exclude: Sequence[str], at: datetime | None) -> Screen:
+        moment = datetime.now(UTC) if at is None else at
+        return Screen.of(self.catalog, condition=condition, exclude=exclude, at=moment)
+
+    def _contributions(self, queries: Queries) -> Floats:
+        found = self.hybrid.source_scores(queries, self.dataset.n_items)
+        return self.hybrid.blender.contributions(queries, found.scores)
+
+    def _meaning(self, queries: Queries) -> Floats:
+        found = self.hybrid.source_scores(queries, self.dataset.n_items, only=["semantic"])
+        return standardised(found.scores).sum(axis=0)
+
+
+def _slate_of(parts: Mapping[str, Floats], k: int, excluded: Mask) -> Slate:
+    stacked = np.stack(list(parts.values()))
+    candidates = Candidates.best(stacked.sum(axis=0), k, exclude=excluded)
+    rows = np.maximum(candidates.items, 0)[None]
+    return Slate(
+        candidates,
+        tuple(parts),
+        np.take_along_axis(stacked, rows, axis=2),
+        np.ones_like(candidates.scores),
+    )
+
+
+def _checked(n: int) -> int:
+    if n < 1:
+        raise QueryError(f"n is {n}; a slate has at least 1 item")
+    return n

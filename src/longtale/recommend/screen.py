@@ -1,0 +1,60 @@
+"""Which items may not come: seen, hidden, out of their time, filtered or excluded by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+import numpy as np
+
+from longtale.arrays import Mask, microseconds
+from longtale.data.catalog import Catalog
+from longtale.data.dataset import Dataset
+from longtale.data.filters import Filter, parse_filter
+from longtale.data.query import Queries
+
+
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """Items that must not return, bool (B, N)."""
+
+    excluded: Mask
+
+    @classmethod
+    def of(
+        cls, catalog: Catalog, *, condition: str, exclude: Sequence[str], at: datetime
+    ) -> Screen:
+        """Build the screen of one request.
+
+        Args:
+            catalog: N items.
+            condition: filter expression; blank lets everything through.
+            exclude: ids that must not come.
+            at: the moment at which items must be available.
+
+        Raises:
+            FilterError: the condition cannot be parsed or applied.
+            UnknownIdError: an excluded id does not exist.
+        """
+        excluded = np.zeros(len(catalog), dtype=np.bool_)
+        if condition.strip():
+            excluded |= ~catalog.matching(_parsed(condition))
+        if catalog.has_availability:
+            excluded |= ~catalog.available(microseconds(at))
+        for item in exclude:
+            excluded[catalog.items.row(item)] = True
+        return cls(excluded[None])
+
+    def without_seen(self, dataset: Dataset, queries: Queries) -> Screen:
+        """Exclude also what these users have met: their histories and their dismissals."""
+        excluded = np.repeat(self.excluded, len(queries), axis=0)
+        for events in (queries.histories, dataset.dismissed(queries.user_rows)):
+            excluded[np.repeat(np.arange(len(queries)), events.lengths), events.items] = True
+        return Screen(excluded)
+
+
+@lru_cache(maxsize=256)
+def _parsed(condition: str) -> Filter:
+    return parse_filter(condition)
