@@ -95,12 +95,13 @@ def _refuse_character(text: str, position: int) -> NoReturn:
 
 
 def _number(token: Token, text: str) -> int | float:
-    is_whole = token.shown.lstrip("+-").isdecimal()
-    value = int(token.shown) if is_whole else float(token.shown)
-    if not math.isfinite(value) or (is_whole and abs(value) >= MAX_INTEGER):
+    shown = token.shown
+    rough = float(shown)
+    is_whole = shown.lstrip("+-").isdecimal()
+    if not math.isfinite(rough) or (is_whole and abs(int(shown)) >= MAX_INTEGER):
         message = "this number is out of range; whole numbers have at most 64 bits"
         raise pointed_error(text, token.position, message)
-    return value
+    return int(shown) if is_whole else rough
 
 
 def _unquoted(token: Token, text: str) -> str:
