@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,29 +41,37 @@ class Hybrid:
     def source_scores(
         self, queries: Queries, n_items: int, *, only: Collection[str] | None = None
     ) -> SourceScores:
-        """Ask every retriever; one that fails is left out and named, the others go on.
-
-        Args:
-            queries: B requests.
-            n_items: N; items that came after a retriever was fitted get NaN from it.
-            only: names of the sources to ask; all others get NaN.
-        """
-        scores = np.full((len(self.retrievers), len(queries), n_items), np.nan, dtype=np.float32)
-        failed = []
-        for own, retriever in zip(scores, self.retrievers, strict=True):
-            if only is not None and retriever.name not in only:
-                continue
-            try:
-                found = retriever.scores(queries)
-            except Exception as error:  # noqa: BLE001 - whatever a part does, the user gets a slate
-                warn("retriever failed", source=retriever.name, error=repr(error))
-                failed.append(retriever.name)
-                continue
-            own[:, : found.shape[1]] = found
-        return SourceScores(scores, tuple(failed))
+        """Ask the retrievers, all or only those named; see `source_scores`."""
+        asked = [r if only is None or r.name in only else None for r in self.retrievers]
+        return source_scores(asked, queries, n_items)
 
     def models(self, queries: Queries, n_items: int) -> Mapping[str, Floats]:
         """Give the whole catalogue's scores (B, N) of the blend and of each of its parts by name."""
         scores = self.source_scores(queries, n_items).scores
         blended = self.blender.contributions(queries, scores).sum(axis=0)
         return {"blend": blended, **dict(zip(self.sources, scores, strict=True))}
+
+
+def source_scores(
+    retrievers: Sequence[Retriever | None], queries: Queries, n_items: int
+) -> SourceScores:
+    """Ask every retriever; one that fails is left out and named, the others go on.
+
+    Args:
+        retrievers: the S sources; None is not asked and says nothing.
+        queries: B requests.
+        n_items: N; items that came after a retriever was fitted get NaN from it.
+    """
+    scores = np.full((len(retrievers), len(queries), n_items), np.nan, dtype=np.float32)
+    failed = []
+    for own, retriever in zip(scores, retrievers, strict=True):
+        if retriever is None:
+            continue
+        try:
+            found = retriever.scores(queries)
+        except Exception as error:  # noqa: BLE001 - whatever a part does, the user gets a slate
+            warn("retriever failed", source=retriever.name, error=repr(error))
+            failed.append(retriever.name)
+            continue
+        own[:, : found.shape[1]] = found
+    return SourceScores(scores, tuple(failed))

@@ -96,10 +96,9 @@ class Dataset:
 
     def seen(self, user_rows: NDArray[np.integer]) -> sparse.csr_array:
         """Say which items these users have met, liked or dismissed, as stored entries (B, N)."""
-        liked = self.histories(user_rows)
-        dismissed = self.dismissed(user_rows)
-        matrices = [abs(h.matrix(self.n_items)) for h in (liked, dismissed)]
-        return sparse.csr_array(matrices[0] + matrices[1])
+        met = (self.histories(user_rows), self.dismissed(user_rows))
+        ones = [replace(events, weights=np.ones_like(events.weights)) for events in met]
+        return sparse.csr_array(sum(events.matrix(self.n_items) for events in ones))
 
     def matrix(self) -> sparse.csr_array:
         """Give interest as float32 (U, N); repeated events add up."""

@@ -1,0 +1,137 @@
+"""A folder whose every byte is vouched for: written whole or not at all, refused when changed.
+
+    manifest.json      format, what the caller wants to keep, and size and SHA-256 of each part
+    manifest.sha256    the digest of manifest.json itself
+    ...                the parts; nothing else may lie in the folder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from longtale.errors import BundleCorruptError, BundleError, BundleFormatError
+
+FORMAT = "longtale-bundle"
+FORMAT_VERSION = 1
+_MANIFEST = "manifest.json"
+_SEAL = "manifest.sha256"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write to; it takes the place of `folder` only when all went well.
+
+    Raises:
+        BundleError: something that is no bundle is in the way.
+    """
+    if folder.exists() and not (folder / _MANIFEST).is_file() and not _is_empty(folder):
+        raise BundleError(
+            f"'{folder}' exists and is no bundle, so it is not overwritten; give another folder"
+        )
+    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        retired = folder.with_name(f".{folder.name}.retired-{os.getpid()}")
+        if folder.exists():
+            folder.rename(retired)
+        draft.rename(folder)
+        shutil.rmtree(retired, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def seal(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write the manifest over all files that lie in the folder now."""
+    parts = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts, "parts": parts}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / _MANIFEST).write_text(text, encoding="utf-8")
+    (folder / _SEAL).write_text(hashlib.sha256(text.encode()).hexdigest() + "\n", encoding="utf-8")
+
+
+def verified(folder: Path) -> dict[str, Any]:
+    """Give the manifest of a folder after checking every byte in it.
+
+    Raises:
+        BundleFormatError: the folder is no bundle, or a newer Longtale wrote it.
+        BundleCorruptError: a part is missing, was added or changed, or leaves the folder.
+    """
+    manifest = _manifest(folder)
+    parts: dict[str, dict[str, Any]] = manifest["parts"]
+    for name in parts:
+        _check_inside(folder, name)
+    found = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    missing = sorted(parts.keys() - found)
+    added = sorted(found - parts.keys() - {_MANIFEST, _SEAL})
+    if missing or added:
+        raise BundleCorruptError(
+            f"bundle '{folder}' is not whole: missing {missing}, unexpected {added}; "
+            "copy it again from where it was trained, or train again"
+        )
+    for name, facts in parts.items():
+        path = folder / name
+        if path.stat().st_size != facts["bytes"] or _digest(path) != facts["sha256"]:
+            raise BundleCorruptError(
+                f"part '{name}' of bundle '{folder}' was changed after it was written; "
+                "copy the bundle again from where it was trained, or train again"
+            )
+    return manifest
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        content = (folder / _MANIFEST).read_bytes()
+        sealed = (folder / _SEAL).read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleFormatError(
+            f"'{folder}' is no bundle: it lacks {_MANIFEST} or {_SEAL}; "
+            "make one with: longtale train"
+        ) from None
+    if hashlib.sha256(content).hexdigest() != sealed:
+        raise BundleCorruptError(f"{_MANIFEST} of bundle '{folder}' was changed after it was written")
+    manifest: dict[str, Any] = json.loads(content)
+    if manifest.get("format") != FORMAT:
+        raise BundleFormatError(f"'{folder}' holds a {manifest.get('format')!r}, not a {FORMAT!r}")
+    version = manifest["format_version"]
+    if version > FORMAT_VERSION:
+        raise BundleFormatError(
+            f"bundle '{folder}' has format {version}, this Longtale reads up to {FORMAT_VERSION}; "
+            "upgrade with: pip install -U longtale"
+        )
+    return manifest
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    path = PurePosixPath(name)
+    leaves = path.is_absolute() or ".." in path.parts or "\\" in name
+    links = any((folder / parent).is_symlink() for parent in [path, *path.parents])
+    if leaves or links:
+        raise BundleCorruptError(
+            f"part '{name}' of bundle '{folder}' leaves the folder or is a link; do not use it"
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
