@@ -59,7 +59,7 @@ test: check  ## the gate and all other tests but the slow ones
 test-core: $(CORE)/installed  ## the fast tests where torch is not installed
 	! $(CORE)/bin/python -c 'import torch' 2>/dev/null
 	! $(CORE)/bin/python -c 'import transformers' 2>/dev/null
-	$(CORE)/bin/python $(TESTS) --doctest-ignore-import-errors -m 'not slow'
+	$(CORE)/bin/python $(TESTS) --doctest-ignore-import-errors -m 'not slow and not torch'
 
 test-slow: install  ## the tests that take minutes
 	$(BIN)/python $(TESTS) -m slow
