@@ -41,26 +41,32 @@ class Hybrid:
     def source_scores(
         self, queries: Queries, n_items: int, *, only: Collection[str] | None = None
     ) -> SourceScores:
-        """Ask the retrievers, all or only those named; see `source_scores`."""
+        """Ask the retrievers, all or only those named; one that fails is named, the others go on."""
         asked = [r if only is None or r.name in only else None for r in self.retrievers]
-        return source_scores(asked, queries, n_items)
+        return source_scores(asked, queries, n_items, survive=True)
 
     def models(self, queries: Queries, n_items: int) -> Mapping[str, Floats]:
         """Give the whole catalogue's scores (B, N) of the blend and of each of its parts by name."""
-        scores = self.source_scores(queries, n_items).scores
+        scores = source_scores(self.retrievers, queries, n_items).scores
         blended = self.blender.contributions(queries, scores).sum(axis=0)
         return {"blend": blended, **dict(zip(self.sources, scores, strict=True))}
 
 
 def source_scores(
-    retrievers: Sequence[Retriever | None], queries: Queries, n_items: int
+    retrievers: Sequence[Retriever | None],
+    queries: Queries,
+    n_items: int,
+    *,
+    survive: bool = False,
 ) -> SourceScores:
-    """Ask every retriever; one that fails is left out and named, the others go on.
+    """Ask every retriever for the whole catalogue.
 
     Args:
         retrievers: the S sources; None is not asked and says nothing.
         queries: B requests.
         n_items: N; items that came after a retriever was fitted get NaN from it.
+        survive: leave out and name a retriever that fails, instead of failing with it; right for
+            answering, wrong for training and measuring.
     """
     scores = np.full((len(retrievers), len(queries), n_items), np.nan, dtype=np.float32)
     failed = []
@@ -69,7 +75,9 @@ def source_scores(
             continue
         try:
             found = retriever.scores(queries)
-        except Exception as error:  # noqa: BLE001 - whatever a part does, the user gets a slate
+        except Exception as error:  # whatever a part does, the user gets a slate
+            if not survive:
+                raise
             warn("retriever failed", source=retriever.name, error=repr(error))
             failed.append(retriever.name)
             continue
