@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.register_assert_rewrite("tests.contracts")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator that draws the same in every run."""
+    return np.random.default_rng(20)
 
 
 @pytest.fixture(scope="session")

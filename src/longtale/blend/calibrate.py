@@ -6,6 +6,9 @@ import numpy as np
 
 from longtale.arrays import Floats
 
+ROUNDING = np.float32(1e-6)
+"""Scores that differ by less than this part of the largest of them are the same: float32 ends there."""
+
 
 def standardised(scores: Floats) -> Floats:
     """Bring each source's scores of each request to mean 0 and deviation 1 over the catalogue.
@@ -24,5 +27,6 @@ def standardised(scores: Floats) -> Floats:
     centred = np.where(known, scores, np.float32(0))
     centred -= np.where(known, centred.sum(axis=-1, keepdims=True) / counts, np.float32(0))
     deviations = np.sqrt(np.square(centred).sum(axis=-1, keepdims=True) / counts)
-    spread = deviations > np.float32(1e-12)
+    largest = np.abs(np.where(known, scores, np.float32(0))).max(axis=-1, keepdims=True, initial=0)
+    spread = deviations > ROUNDING * largest
     return np.divide(centred, deviations, out=np.zeros_like(centred), where=spread)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from longtale.blend.convex import BlendSettings, ConvexBlend, Example
+from longtale.data.interactions import Histories
+from longtale.data.query import Queries
+from longtale.errors import SettingsError
+
+N_ITEMS = 50
+
+
+def _example(rng: np.random.Generator, *, noise: float, n_requests: int = 64) -> Example:
+    """Three sources: one that knows half of the truth, one the other half, one nothing."""
+    targets = rng.integers(N_ITEMS, size=(n_requests, 1))
+    truth = np.zeros((n_requests, N_ITEMS), dtype=np.float32)
+    np.put_along_axis(truth, targets, 1, axis=1)
+    first = rng.random(n_requests) < 0.5
+    scores = rng.normal(scale=noise, size=(3, n_requests, N_ITEMS)).astype(np.float32)
+    scores[0][first] += truth[first]
+    scores[1][~first] += truth[~first]
+    masked = np.zeros((n_requests, N_ITEMS), dtype=np.bool_)
+    return Example(scores, Histories.of(targets.tolist()), masked)
+
+
+def _fit(example: Example, **settings: float) -> ConvexBlend:
+    newcomers = np.full(len(example.scores), 1 / len(example.scores), dtype=np.float32)
+    return ConvexBlend.fit([example], BlendSettings(**settings), newcomer_weights=newcomers)
+
+
+def _hit_rate(blended: np.ndarray, example: Example) -> float:
+    return float((blended.argmax(axis=1) == example.targets.items).mean())
+
+
+def test_blend_beats_each_source_when_each_knows_half(rng: np.random.Generator) -> None:
+    blend = _fit(_example(rng, noise=0.15))
+    unseen = _example(rng, noise=0.15)
+    queries = Queries.of([[0]] * 64)
+    blended = blend.contributions(queries, unseen.scores).sum(axis=0)
+    assert _hit_rate(blended, unseen) > max(_hit_rate(s, unseen) for s in unseen.scores) + 0.2
+
+
+def test_weights_are_convex_and_noise_gets_least(rng: np.random.Generator) -> None:
+    weights = _fit(_example(rng, noise=0.15)).weights
+    assert weights.sum() == pytest.approx(1)
+    assert (weights >= 0).all()
+    assert weights[2] == weights.min()
+
+
+def test_one_source_keeps_its_order(rng: np.random.Generator) -> None:
+    blend = ConvexBlend(BlendSettings(), np.ones(1, np.float32), np.ones(1, np.float32))
+    scores = rng.normal(size=(1, 4, N_ITEMS)).astype(np.float32)
+    blended = blend.contributions(Queries.of([[1]] * 4), scores).sum(axis=0)
+    assert (blended.argsort(axis=1) == scores[0].argsort(axis=1)).all()
+
+
+def test_a_dead_source_changes_nothing_else(rng: np.random.Generator) -> None:
+    weights = np.array([0.5, 0.3, 0.2], dtype=np.float32)
+    blend = ConvexBlend(BlendSettings(), weights, weights)
+    queries = Queries.of([[1]] * 4)
+    scores = rng.normal(size=(3, 4, N_ITEMS)).astype(np.float32)
+    alive = blend.contributions(queries, scores)
+    scores[1] = np.nan
+    dead = blend.contributions(queries, scores)
+    assert (dead[[0, 2]] == alive[[0, 2]]).all()
+    assert (dead[1] == 0).all()
+
+
+def test_items_that_no_source_can_score_fall_behind(rng: np.random.Generator) -> None:
+    blend = _fit(_example(rng, noise=0.15))
+    scores = rng.normal(size=(3, 1, N_ITEMS)).astype(np.float32)
+    scores[:, 0, 7] = np.nan
+    blended = blend.contributions(Queries.of([[1]]), scores).sum(axis=0)
+    assert np.isneginf(blended[0, 7])
+    assert np.isfinite(np.delete(blended[0], 7)).all()
+
+
+def test_masked_targets_and_items_take_no_part(rng: np.random.Generator) -> None:
+    example = _example(rng, noise=0.15)
+    spoiled = example.scores.copy()
+    spoiled[2][:, 0] = 1e6
+    example.targets.items[:] = np.maximum(example.targets.items, 1)
+    masked = example.masked.copy()
+    masked[:, 0] = True
+    weights = _fit(Example(spoiled, example.targets, masked)).weights
+    assert np.isfinite(weights).all()
+
+
+def test_newcomers_have_weights_of_their_own() -> None:
+    old, new = (np.array(w, dtype=np.float32) for w in ([1, 0], [0, 1]))
+    blend = ConvexBlend(BlendSettings(), old, new)
+    assert blend.weights_of(Queries.of([[], [3]])).T.tolist() == [[0, 1], [1, 0]]
+
+
+def test_words_count_less_the_longer_the_history_but_never_nothing() -> None:
+    old, new = (np.array(w, dtype=np.float32) for w in ([1, 0], [0, 1]))
+    blend = ConvexBlend(BlendSettings(words_share=0.2, patience=3), old, new)
+    histories = [[], [1], [1] * 3, [1] * 97]
+    words = np.ones((4, 2), dtype=np.float32)
+    queries = Queries(np.full(4, -1, np.int32), Histories.of(histories), words)
+    shares = blend.weights_of(queries)[1].tolist()
+    assert shares == pytest.approx([1, 0.75, 0.5, 0.2])
+
+
+def test_same_examples_give_the_same_weights(rng: np.random.Generator) -> None:
+    example = _example(rng, noise=0.15)
+    assert (_fit(example).weights == _fit(example).weights).all()
+
+
+def test_state_survives_a_round_trip(rng: np.random.Generator) -> None:
+    blend = _fit(_example(rng, noise=0.15))
+    again = ConvexBlend.restore(blend.settings, blend.state())
+    assert (again.weights == blend.weights).all()
+    assert (again.newcomer_weights == blend.newcomer_weights).all()
+
+
+def test_no_validation_request_is_refused() -> None:
+    with pytest.raises(SettingsError, match="at least one validation request"):
+        ConvexBlend.fit([], BlendSettings(), newcomer_weights=np.ones(1, np.float32))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from longtale.blend.convex import BlendSettings, ConvexBlend
+from longtale.blend.hybrid import Hybrid, source_scores
+from longtale.contracts import State
+from longtale.data.query import Queries
+from longtale.schema import Serves
+from longtale.settings import Settings
+
+
+@dataclass(frozen=True)
+class Rising:
+    """Scores items by their row."""
+
+    n_items: int
+    name: ClassVar[str] = "rising"
+    serves: ClassVar[Serves] = Serves.ANYONE
+    settings: Settings = Settings()
+
+    def scores(self, queries: Queries) -> np.ndarray:
+        return np.tile(np.arange(self.n_items, dtype=np.float32), (len(queries), 1))
+
+    def state(self) -> State:
+        return {}
+
+    @classmethod
+    def restore(cls, settings: Settings, state: State) -> Rising:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Broken(Rising):
+    """Always fails."""
+
+    name: ClassVar[str] = "broken"
+
+    def scores(self, queries: Queries) -> np.ndarray:
+        raise ZeroDivisionError("broken on purpose")
+
+
+def test_items_newer_than_a_retriever_get_nan_from_it() -> None:
+    found = source_scores([Rising(3)], Queries.of([[0]]), 5)
+    assert np.isnan(found.scores[0, 0]).tolist() == [False, False, False, True, True]
+
+
+def test_answering_survives_a_broken_retriever_and_names_it() -> None:
+    weights = np.array([0.5, 0.5], dtype=np.float32)
+    hybrid = Hybrid((Rising(3), Broken(3)), ConvexBlend(BlendSettings(), weights, weights))
+    found = hybrid.source_scores(Queries.of([[0]]), 3)
+    assert found.failed == ("broken",)
+    assert np.isnan(found.scores[1]).all()
+    assert np.isfinite(found.scores[0]).all()
+
+
+def test_measuring_does_not_hide_a_broken_retriever() -> None:
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        source_scores([Broken(3)], Queries.of([[0]]), 3)
+
+
+def test_only_named_sources_are_asked() -> None:
+    weights = np.array([0.5, 0.5], dtype=np.float32)
+    hybrid = Hybrid((Rising(3), Broken(3)), ConvexBlend(BlendSettings(), weights, weights))
+    assert hybrid.source_scores(Queries.of([[0]]), 3, only=["rising"]).failed == ()
+
+
+def test_models_gives_the_blend_and_each_part() -> None:
+    one = np.ones(1, dtype=np.float32)
+    hybrid = Hybrid((Rising(3),), ConvexBlend(BlendSettings(), one, one))
+    models = hybrid.models(Queries.of([[0], []]), 3)
+    assert list(models) == ["blend", "rising"]
+    assert (models["blend"].argsort() == models["rising"].argsort()).all()
