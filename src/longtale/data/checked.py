@@ -1,0 +1,60 @@
+"""One streaming pass over a table: our columns for the good rows, a reason for each bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from longtale.data.cells import Cell, Fault, surplus_faults
+from longtale.data.quarantine import REASON
+from longtale.data.sources.table import ROW, Table
+from longtale.errors import SourceError
+
+_FAULT = "__fault"
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A table that was read once.
+
+    Args:
+        good: `ROW` and our columns, in the order of the source.
+        bad: `ROW` and `REASON` of the rows that cannot be read.
+        faults: everything that was looked for.
+    """
+
+    good: pl.DataFrame
+    bad: pl.DataFrame
+    faults: tuple[Fault, ...]
+
+    @property
+    def n_read(self) -> int:
+        """Rows of the table."""
+        return len(self.good) + len(self.bad)
+
+
+def check(table: Table, cells: Sequence[Cell]) -> Checked:
+    """Read a table; the first fault of a row is its reason.
+
+    Raises:
+        SourceError: the source cannot be parsed at all.
+    """
+    faults = (*surplus_faults(table), *(fault for cell in cells for fault in cell.faults))
+    marks = [pl.when(f.bad).then(pl.lit(i, pl.UInt8)) for i, f in enumerate(faults)]
+    fault = pl.coalesce(marks) if marks else pl.lit(None, pl.UInt8)
+    wanted = table.frame.select(ROW, *(c.value.alias(c.name) for c in cells), fault.alias(_FAULT))
+    try:
+        read = wanted.collect(engine="streaming")
+    except pl.exceptions.ComputeError as error:
+        lines = str(error).splitlines()
+        raise SourceError(
+            f"{table.origin} cannot be parsed: {lines[0][:200]} ... {lines[-1][:200]}; "
+            'a cell with quotes stands between double quotes, and its quotes are doubled: "a ""b"""'
+        ) from None
+    reasons = pl.Series([f.reason for f in faults], dtype=pl.String)
+    bad = read.filter(pl.col(_FAULT).is_not_null())
+    bad = bad.select(ROW, reasons.gather(bad[_FAULT]).alias(REASON))
+    good = read.filter(pl.col(_FAULT).is_null()).drop(_FAULT)
+    return Checked(good, bad, faults)

@@ -1,0 +1,206 @@
+"""The log of events: from a table of any length to rows, sorted by user and time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from longtale.arrays import Floats, offsets_of
+from longtale.data.cells import Cell, Fault, event_time_cell, id_cell, number_cell, text_cell
+from longtale.data.checked import check
+from longtale.data.event import EventKind
+from longtale.data.interactions import Histories, Interactions
+from longtale.data.mapping import EventSource
+from longtale.data.quarantine import Quarantine, TableReport
+from longtale.data.sources.table import ROW, Table
+from longtale.schema import Column
+
+USER, ITEM = "user", "item"
+
+
+@dataclass(frozen=True, eq=False)
+class IdSpace:
+    """Numbers that stand for texts while tables are read, so that a text is held only once.
+
+    The numbers are those of a polars categorical: a text has the same number in every table.
+    """
+
+    dtype: pl.Categorical
+
+    @classmethod
+    def new(cls) -> IdSpace:
+        """Give an empty space."""
+        return cls(pl.Categorical(pl.Categories.random()))
+
+    def cell(self, cell: Cell) -> Cell:
+        """Have a cell's text held in this space."""
+        return Cell(cell.name, cell.value.cast(self.dtype), cell.faults)
+
+    def first_seen(self, *columns: pl.Series) -> pl.Series:
+        """Give the distinct texts of some columns, String, in the order in which they appear."""
+        numbers = [column.cast(self.dtype).to_physical().alias("n") for column in columns]
+        seen = pl.concat([pl.concat(numbers).to_frame()]).with_row_index("at")
+        first = seen.lazy().group_by("n").agg(pl.col("at").min()).sort("at").collect()
+        everything = pl.concat([column.cast(self.dtype).alias("id") for column in columns])
+        return everything.gather(first["at"]).cast(pl.String)
+
+    def rows(self, column: pl.Series, ids: pl.Series) -> NDArray[np.int32]:
+        """Give the place of each cell among `ids`, int32; -1 where it is not one of them."""
+        known = ids.cast(self.dtype).to_physical().to_numpy()
+        asked = column.cast(self.dtype).to_physical().to_numpy()
+        size = 1 + max(known.max(initial=0), asked.max(initial=0))
+        row_of = np.full(size, -1, dtype=np.int32)
+        row_of[known] = np.arange(len(known), dtype=np.int32)
+        return row_of[asked]
+
+
+@dataclass(frozen=True, eq=False)
+class EventTable:
+    """Good events in the order of the source; users and items are cells of their id spaces."""
+
+    frame: pl.DataFrame
+    kinds: Mapping[str, EventKind]
+    report: TableReport
+
+
+def read_events(
+    table: Table,
+    source: EventSource,
+    kinds: Mapping[str, EventKind],
+    spaces: tuple[IdSpace, IdSpace],
+    quarantine: Quarantine,
+    *,
+    now: int,
+) -> EventTable:
+    """Read and check the log.
+
+    Args:
+        table: where it is.
+        source: what its columns mean.
+        kinds: the known kinds by name; others go to quarantine.
+        spaces: of user and of item ids.
+        quarantine: gets what cannot be read.
+        now: microseconds UTC; what lies more than a day after it goes to quarantine.
+
+    Raises:
+        SourceError: no rows.
+        ColumnError: a column is missing or of the wrong type.
+        TooManyBadRowsError: more bad rows than allowed.
+    """
+    checked = check(table, _cells(table, source, kinds, spaces, now))
+    frame = checked.good
+    if Column.EVENT_ID in frame.columns:
+        is_first = frame[Column.EVENT_ID].is_first_distinct() | frame[Column.EVENT_ID].is_null()
+        frame = frame.filter(is_first).drop(Column.EVENT_ID)
+    n_duplicates = len(checked.good) - len(frame)
+    report = quarantine.report(
+        table, checked.bad, checked.faults, n_read=checked.n_read, n_duplicates=n_duplicates
+    )
+    return EventTable(frame, kinds, report)
+
+
+def _cells(
+    table: Table,
+    source: EventSource,
+    kinds: Mapping[str, EventKind],
+    spaces: tuple[IdSpace, IdSpace],
+    now: int,
+) -> list[Cell]:
+    cells = [
+        spaces[0].cell(id_cell(table, source.user, USER, "user")),
+        spaces[1].cell(id_cell(table, source.item, ITEM, "item")),
+        _kind_cell(table, source, tuple(kinds)),
+    ]
+    if source.time is not None:
+        cells.append(event_time_cell(table, source.time, Column.TIME, source.time_unit, now))
+    if source.order is not None:
+        cells.append(number_cell(table, source.order, Column.ORDER, "order", required=True))
+    for column, name in (
+        (source.value, Column.VALUE),
+        (source.rank, Column.RANK),
+        (source.propensity, Column.PROPENSITY),
+    ):
+        if column is not None:
+            cell = number_cell(table, column, name, name)
+            cells.append(Cell(name, cell.value.cast(pl.Float32), cell.faults))
+    if source.slate is not None:
+        cells.append(text_cell(table, source.slate, Column.SLATE_ID))
+    if source.event_id is not None:
+        # 20 million ids as text are gigabytes; of as many hashes two collide once in 1e5 logs.
+        text = text_cell(table, source.event_id, Column.EVENT_ID)
+        hashed = pl.when(text.value.is_not_null()).then(text.value.hash(seed=0))
+        cells.append(Cell(Column.EVENT_ID, hashed))
+    return cells
+
+
+def _kind_cell(table: Table, source: EventSource, names: tuple[str, ...]) -> Cell:
+    default = pl.lit(names.index(source.default_kind), pl.Int16)
+    if source.kind is None:
+        return Cell(Column.KIND, default)
+    text = text_cell(table, source.kind, Column.KIND).value
+    numbers = list(range(len(names)))
+    known = text.replace_strict(list(names), numbers, default=None, return_dtype=pl.Int16)
+    fault = Fault(
+        "unknown event kind",
+        f"use one of {', '.join(names)}, or declare your own under [[data.kinds]]",
+        text.is_not_null() & known.is_null(),
+        column=source.kind,
+        allowed=names,
+    )
+    return Cell(Column.KIND, pl.when(text.is_null()).then(default).otherwise(known), (fault,))
+
+
+def interactions_of(
+    events: EventTable,
+    users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    n_users: int,
+) -> tuple[Interactions, Interactions]:
+    """Sort events by user and time, and part those that show interest from dismissals.
+
+    Events of the same time stay in the order of the order column, then of the source; never of ids.
+
+    Args:
+        events: n good events.
+        users: int32 (n,), user rows.
+        items: int32 (n,), item rows.
+        n_users: U.
+
+    Returns:
+        interactions and dismissals.
+    """
+    by = [name for name in (Column.TIME, Column.ORDER) if name in events.frame.columns]
+    chosen = [name for name in (*by, Column.KIND, Column.VALUE) if name in events.frame.columns]
+    frame = events.frame.select(pl.Series(USER, users), pl.Series(ITEM, items), ROW, *chosen)
+    frame = frame.sort(USER, *by, ROW)
+    weights = _weights(frame, list(events.kinds.values()))
+    wanted = pl.Series("wanted", weights > 0)
+    liked = _interactions(frame.filter(wanted), weights[weights > 0], n_users)
+    return liked, _interactions(frame.filter(~wanted), weights[weights <= 0], n_users)
+
+
+def _weights(frame: pl.DataFrame, kinds: list[EventKind]) -> Floats:
+    numbers = frame[Column.KIND].to_numpy()
+    weights = np.array([kind.weight for kind in kinds], dtype=np.float32)[numbers]
+    if Column.VALUE in frame.columns:
+        least = [-np.inf if kind.min_value is None else kind.min_value for kind in kinds]
+        values = frame[Column.VALUE].to_numpy()  # a missing value is NaN, which is below nothing
+        too_little = values < np.array(least, dtype=np.float32)[numbers]
+        weights[too_little] = np.minimum(weights[too_little], 0)
+    return weights
+
+
+def _interactions(frame: pl.DataFrame, weights: Floats, n_users: int) -> Interactions:
+    offsets = offsets_of(np.bincount(frame[USER].to_numpy(), minlength=n_users))
+    times = frame[Column.TIME].to_numpy() if Column.TIME in frame.columns else None
+    values = (
+        frame[Column.VALUE].to_numpy()
+        if Column.VALUE in frame.columns
+        else np.full(len(frame), np.nan, dtype=np.float32)
+    )
+    histories = Histories(offsets, frame[ITEM].to_numpy(), weights, times)
+    return Interactions(histories, frame[Column.KIND].to_numpy(), values)

@@ -1,0 +1,225 @@
+"""From the user's tables to a dataset, with an account of every row."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from longtale.data.catalog import Catalog
+from longtale.data.catalog_table import EntityTable, read_items, read_users, text_fields
+from longtale.data.dataset import Dataset
+from longtale.data.event_table import (
+    ITEM,
+    USER,
+    EventTable,
+    IdSpace,
+    interactions_of,
+    read_events,
+)
+from longtale.data.impressions import Impressions
+from longtale.data.interactions import Interactions
+from longtale.data.mapping import DataSettings, TableSource
+from longtale.data.quarantine import Quarantine, TableReport
+from longtale.data.side_tables import (
+    impressions_of,
+    read_impressions,
+    read_tags,
+    shown_with_events,
+)
+from longtale.data.sources.sql import read_sql
+from longtale.data.sources.table import Table
+from longtale.data.sources.tabular import scan_files
+from longtale.data.tags import Tags
+from longtale.data.vocabulary import Vocabulary
+from longtale.log import stage
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """What was read, what was set aside and why, and what looks odd."""
+
+    tables: tuple[TableReport, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Give plain values for JSON."""
+        return {
+            "tables": [table.as_dict() for table in self.tables],
+            "warnings": [*self.warnings],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """A dataset and the account of how it was read."""
+
+    dataset: Dataset
+    report: IntakeReport
+
+
+def read_dataset(settings: DataSettings, folder: Path, *, now: int | None = None) -> Intake:
+    """Read all tables, check every row, and index what is good.
+
+    Items come in the order of the catalogue, then those that only events know, as they appear;
+    users likewise. Rows that cannot be read go to `quarantine/<table>.ndjson` and are counted.
+
+    Args:
+        settings: which tables there are and what their columns mean.
+        folder: what paths in the settings are relative to.
+        now: microseconds UTC, later events go to quarantine; None is the clock of this machine.
+
+    Raises:
+        SourceError: a file, table or address cannot be read.
+        ColumnError: a column is missing or of the wrong type.
+        TooManyBadRowsError: more bad rows than `max_bad_share`.
+    """
+    with stage("read data") as found:
+        tables = _read_tables(settings, folder, time.time_ns() // 1_000 if now is None else now)
+        dataset = _dataset(tables, settings)
+        intake = Intake(dataset, IntakeReport(tables.reports, _warnings(tables, dataset)))
+        found.update(users=dataset.n_users, items=dataset.n_items)
+        found.update(interactions=len(dataset.interactions))
+    return intake
+
+
+def open_table(name: str, source: TableSource, folder: Path) -> Table:
+    """Find one table, in files or in a SQL database; raises as `read_dataset` does."""
+    if "://" in source.source:
+        return read_sql(name, source.source, table=source.table, query=source.query)
+    return scan_files(name, source.source, folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """Every table, read and checked; ids are still ids."""
+
+    spaces: tuple[IdSpace, IdSpace]
+    users: EntityTable | None
+    items: EntityTable | None
+    events: EventTable | None
+    shown: pl.DataFrame
+    user_ids: pl.Series
+    item_ids: pl.Series
+    tags: Tags
+    reports: tuple[TableReport, ...]
+
+
+def _read_tables(settings: DataSettings, folder: Path, now: int) -> _Tables:
+    quarantine = Quarantine(Path(folder, settings.quarantine), settings.max_bad_share)
+    spaces = (IdSpace.new(), IdSpace.new())
+    users = items = events = None
+    shown, tags = pl.DataFrame(), Tags.none()
+    reports: list[TableReport] = []
+    if (events_from := settings.events) is not None:
+        table = open_table("events", events_from, folder)
+        events = read_events(table, events_from, settings.all_kinds(), spaces, quarantine, now=now)
+        shown = shown_with_events(events.frame)
+        reports.append(events.report)
+    if (items_from := settings.items) is not None:
+        items = read_items(open_table("items", items_from, folder), items_from, quarantine)
+        reports.append(items.report)
+    if (users_from := settings.users) is not None:
+        users = read_users(open_table("users", users_from, folder), users_from, quarantine)
+        reports.append(users.report)
+    if (shown_from := settings.impressions) is not None:
+        table = open_table("impressions", shown_from, folder)
+        shown, report = read_impressions(table, shown_from, spaces, quarantine, now=now)
+        reports.append(report)
+    logs = [
+        frame
+        for frame in (None if events is None else events.frame, shown)
+        if frame is not None and frame.width
+    ]
+    user_ids = _ids(spaces[0], users, [log[USER] for log in logs])
+    item_ids = _ids(spaces[1], items, [log[ITEM] for log in logs])
+    if (tags_from := settings.tags) is not None:
+        table = open_table("tags", tags_from, folder)
+        tags, report = read_tags(
+            table, tags_from, lambda ids: spaces[1].rows(ids, item_ids), quarantine, now=now
+        )
+        reports.append(report)
+    return _Tables(spaces, users, items, events, shown, user_ids, item_ids, tags, tuple(reports))
+
+
+def _ids(space: IdSpace, entities: EntityTable | None, seen: list[pl.Series]) -> pl.Series:
+    known = [] if entities is None else [entities.ids]
+    columns = [*known, *seen]
+    if not columns:
+        return pl.Series("id", [], dtype=pl.String)
+    return space.first_seen(*columns)
+
+
+def _dataset(tables: _Tables, settings: DataSettings) -> Dataset:
+    users = Vocabulary(tables.user_ids, "user")
+    liked, dismissed = _interactions(tables)
+    catalog = Catalog(
+        Vocabulary(tables.item_ids, "item"),
+        _with_rows(tables.items, len(tables.item_ids)),
+        () if settings.items is None else text_fields(settings.items),
+    )
+    return Dataset(
+        users,
+        catalog.with_tags(tables.tags) if len(tables.tags) else catalog,
+        liked,
+        dismissed,
+        tuple(settings.all_kinds()),
+        _impressions(tables),
+        _with_rows(tables.users, len(users)),
+        tables.tags,
+    )
+
+
+def _interactions(tables: _Tables) -> tuple[Interactions, Interactions]:
+    n_users = len(tables.user_ids)
+    if tables.events is None:
+        nothing = Interactions.of([[]] * n_users)
+        return nothing, nothing
+    frame = tables.events.frame
+    user_rows = tables.spaces[0].rows(frame[USER], tables.user_ids)
+    item_rows = tables.spaces[1].rows(frame[ITEM], tables.item_ids)
+    return interactions_of(tables.events, user_rows, item_rows, n_users)
+
+
+def _impressions(tables: _Tables) -> Impressions:
+    if not tables.shown.width:
+        return Impressions.none()
+    user_rows = tables.spaces[0].rows(tables.shown[USER], tables.user_ids)
+    item_rows = tables.spaces[1].rows(tables.shown[ITEM], tables.item_ids)
+    return impressions_of(tables.shown, user_rows, item_rows)
+
+
+def _with_rows(entities: EntityTable | None, n_rows: int) -> pl.DataFrame:
+    """Give the attributes of n entities, null for those that only events know."""
+    if entities is None or not entities.frame.width:
+        return pl.DataFrame(height=n_rows)
+    n_more = n_rows - len(entities.frame)
+    return pl.concat([entities.frame, entities.frame.clear(n_more)])
+
+
+def _warnings(tables: _Tables, dataset: Dataset) -> tuple[str, ...]:
+    warnings = []
+    n_listed = 0 if tables.items is None else len(tables.items.ids)
+    unlisted = dataset.n_items - n_listed
+    if tables.items is not None and unlisted:
+        names = dataset.items.ids.slice(n_listed, 3).to_list()
+        warnings.append(
+            f"{unlisted} items of the events are not in the catalogue, such as {names}; "
+            "they were added without words"
+        )
+    texts = [pl.Series(cells).is_not_null() for _, cells in dataset.catalog.texts()]
+    wordless = dataset.n_items if not texts else int((~np.any(texts, axis=0)).sum())
+    if wordless:
+        warnings.append(f"{wordless} of {dataset.n_items} items have no text")
+    lengths = dataset.interactions.histories.lengths + dataset.dismissals.histories.lengths
+    idle = int((lengths == 0).sum())
+    if idle:
+        warnings.append(f"{idle} of {dataset.n_users} users have no events")
+    if tables.events is not None and not dataset.has_times:
+        warnings.append(
+            "events carry no time, only an order; they cannot be cut at a time (use leave-one-out)"
+        )
+    return tuple(warnings)

@@ -1,0 +1,131 @@
+"""A SQL database as a table, read some thousand rows at a time from a server-side cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from longtale.data.sources.table import ROW, Table
+from longtale.data.sources.tabular import CHUNK_ROWS, frame_of
+from longtale.errors import MissingExtraError, SourceError, did_you_mean
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def read_sql(name: str, url: str, *, table: str | None = None, query: str | None = None) -> Table:
+    """Read a table, or what a query gives.
+
+    Args:
+        name: what it is to Longtale, such as events.
+        url: of SQLAlchemy, such as `postgresql+psycopg://user:password@host/database`.
+        table: a table or view, `schema.table` where it is not in the default schema.
+        query: a SELECT statement, in place of a table.
+
+    Raises:
+        MissingExtraError: SQLAlchemy or the driver is not installed.
+        SourceError: no connection, no such table, or a wrong query; never shows the password.
+    """
+    engine = open_engine(url)
+    what = "the query" if table is None else f"table '{table}'"
+    origin = f"{what} of {shown_url(engine)}"
+    frame = _collected(engine, origin, table, query).with_row_index(ROW, offset=1)
+    return Table(name, origin, frame.lazy(), frame.schema)
+
+
+def tables_of(url: str) -> dict[str, pl.DataFrame]:
+    """Give the first rows of every table of a database, by table name; raises as `read_sql`."""
+    import sqlalchemy
+
+    engine = open_engine(url)
+    try:
+        names = sorted(sqlalchemy.inspect(engine).get_table_names())
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _unreadable(engine, shown_url(engine), error) from None
+    return {
+        name: _collected(engine, f"table '{name}' of {shown_url(engine)}", name, None, n_rows=2000)
+        for name in names
+    }
+
+
+def open_engine(url: str) -> Engine:
+    """Give the engine of a URL; it connects when it is first used.
+
+    Raises:
+        MissingExtraError: SQLAlchemy or the driver is not installed.
+        SourceError: it is no SQLAlchemy URL.
+    """
+    try:
+        import sqlalchemy
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "sqlalchemy", extra="sql", purpose="reading a SQL database"
+        ) from None
+    try:
+        return sqlalchemy.create_engine(url)
+    except ModuleNotFoundError as error:
+        driver = error.name or "the driver"
+        raise MissingExtraError(driver, extra="sql", purpose="this SQL database") from None
+    except sqlalchemy.exc.ArgumentError:
+        raise SourceError(
+            "the SQL source is not a SQLAlchemy URL; one looks like sqlite:///file.db or "
+            "postgresql+psycopg://user:password@host/database"
+        ) from None
+
+
+def shown_url(engine: Engine) -> str:
+    """Give the URL of an engine for messages, the password hidden."""
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _collected(
+    engine: Engine, origin: str, table: str | None, query: str | None, n_rows: int | None = None
+) -> pl.DataFrame:
+    import sqlalchemy
+
+    try:
+        statement = _statement(engine, table, query)
+        if n_rows is not None:
+            statement = statement.limit(n_rows)
+        with engine.connect().execution_options(yield_per=CHUNK_ROWS) as connection:
+            result = connection.execute(statement)
+            columns = list(result.keys())
+            frame = frame_of(_rows(result))
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _unreadable(engine, origin, error) from None
+    finally:
+        engine.dispose()
+    return frame if frame.width else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+
+def _rows(result: Any) -> Iterator[dict[str, object]]:
+    for row in result.mappings():
+        yield dict(row)
+
+
+def _statement(engine: Engine, table: str | None, query: str | None) -> Any:
+    import sqlalchemy
+
+    if query is not None:
+        return sqlalchemy.text(query)
+    schema, _, name = str(table).rpartition(".")
+    inspector = sqlalchemy.inspect(engine)
+    known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
+    if name not in known:
+        raise SourceError(
+            f"{shown_url(engine)} has no table '{table}'; "
+            f"it has {', '.join(known) or 'none'}{did_you_mean(name, known)}"
+        )
+    return sqlalchemy.select(sqlalchemy.text("*")).select_from(
+        sqlalchemy.table(name, schema=schema or None)
+    )
+
+
+def _unreadable(engine: Engine, origin: str, error: Exception) -> SourceError:
+    reason = str(getattr(error, "orig", None) or error).strip()
+    password = engine.url.password
+    if password:
+        reason = reason.replace(str(password), "***")
+    return SourceError(f"{origin} cannot be read: {reason[:500]}")
