@@ -41,4 +41,3 @@ def test_a_source_that_tells_nothing_apart_becomes_zero() -> None:
 def test_deviation_is_measured_over_known_scores_only() -> None:
     scores = np.array([[[0.0, 2.0, np.nan, np.nan]]], dtype=np.float32)
     assert standardised(scores)[0, 0].tolist() == pytest.approx([-1, 1, 0, 0])
-

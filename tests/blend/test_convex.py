@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def _example(rng: np.random.Generator, *, noise: float, n_requests: int = 64) ->
     scores[0][first] += truth[first]
     scores[1][~first] += truth[~first]
     masked = np.zeros((n_requests, N_ITEMS), dtype=np.bool_)
-    return Example(scores, Histories.of(targets.tolist()), masked)
+    return Example(Queries.of([[0]] * n_requests), scores, Histories.of(targets.tolist()), masked)
 
 
 def _fit(example: Example, **settings: float) -> ConvexBlend:
@@ -83,7 +85,7 @@ def test_masked_targets_and_items_take_no_part(rng: np.random.Generator) -> None
     example.targets.items[:] = np.maximum(example.targets.items, 1)
     masked = example.masked.copy()
     masked[:, 0] = True
-    weights = _fit(Example(spoiled, example.targets, masked)).weights
+    weights = _fit(Example(example.queries, spoiled, example.targets, masked)).weights
     assert np.isfinite(weights).all()
 
 
@@ -113,6 +115,16 @@ def test_state_survives_a_round_trip(rng: np.random.Generator) -> None:
     again = ConvexBlend.restore(blend.settings, blend.state())
     assert (again.weights == blend.weights).all()
     assert (again.newcomer_weights == blend.newcomer_weights).all()
+
+
+def test_newcomers_weights_are_chosen_by_newcomers(rng: np.random.Generator) -> None:
+    acted, new = _example(rng, noise=0.15), _example(rng, noise=0.15)
+    new.scores[1] = np.nan
+    examples = [acted, replace(new, queries=Queries.of([[]] * 64))]
+    prior = np.array([0.1, 0.0, 0.9], dtype=np.float32)
+    blend = ConvexBlend.fit(examples, BlendSettings(), newcomer_weights=prior)
+    assert blend.newcomer_weights[0] > blend.newcomer_weights[2]
+    assert blend.weights[1] > 0.1
 
 
 def test_no_validation_request_is_refused() -> None:

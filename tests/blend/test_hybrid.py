@@ -21,7 +21,7 @@ class Rising:
     n_items: int
     name: ClassVar[str] = "rising"
     serves: ClassVar[Serves] = Serves.ANYONE
-    settings: Settings = Settings()
+    settings: ClassVar[Settings] = Settings()
 
     def scores(self, queries: Queries) -> np.ndarray:
         return np.tile(np.arange(self.n_items, dtype=np.float32), (len(queries), 1))

@@ -7,14 +7,14 @@ import numpy as np
 from longtale.arrays import Floats
 
 ROUNDING = np.float32(1e-6)
-"""Scores that differ by less than this part of the largest of them are the same: float32 ends there."""
+"""Scores that differ by less than this part of the largest are the same: float32 ends there."""
 
 
 def standardised(scores: Floats) -> Floats:
     """Bring each source's scores of each request to mean 0 and deviation 1 over the catalogue.
 
-    A missing score becomes 0, the mean: of an item that a source does not know, it says neither good
-    nor bad. A source that tells no item from another becomes 0 throughout and so changes nothing.
+    A missing score becomes 0, the mean: of an item that a source does not know, it says neither
+    good nor bad. A source that tells no item from another becomes 0 and so changes nothing.
 
     Args:
         scores: float32 (S, B, N), NaN where a source cannot say.

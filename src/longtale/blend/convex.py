@@ -2,10 +2,11 @@
 
     score(u, i) = Σ_s ((1 − μ) · w_s + μ · v_s) · z_s(u, i)
 
-with z_s the standardised scores of source s, w the weights that validation chose for people with a history,
-v those of newcomers, and μ = 1 without a history, 0 with one, and κ / (n + κ) but not below the words' share
-for someone with n events who says in words what they want. All weights are >= 0 and sum to 1. The learned
-gate, which weighs by the evidence for this user and this item, takes this place behind the same contract.
+with z_s the standardised scores of source s, w the weights that validation chose for people with a
+history, v those of newcomers, and μ = 1 without a history, 0 with one, and κ / (n + κ) but not
+below the words' share for someone with n events who says in words what they want. All weights are
+>= 0 and sum to 1. The learned gate, which weighs by the evidence for this user and this item,
+takes this place behind the same contract.
 """
 
 from __future__ import annotations
@@ -52,11 +53,13 @@ class Example:
     """A batch of validation requests with what came next.
 
     Args:
+        queries: B requests.
         scores: float32 (S, B, N), as the retrievers gave them.
         targets: the relevant items of each of the B requests.
         masked: bool (B, N), items that cannot be recommended.
     """
 
+    queries: Queries
     scores: Floats
     targets: Histories
     masked: Mask
@@ -80,21 +83,30 @@ class ConvexBlend:
 
         Coordinate ascent from the best single source and from equal weights; the better end wins.
 
+        Args:
+            examples: validation requests, batch by batch.
+            settings: how to search.
+            newcomer_weights: float32 (S,), where the search for people without a history starts;
+                it ends there too if none of them validates.
+
         Raises:
             SettingsError: there is no validation request to choose by.
         """
         pools = [_pool(example, settings.depth) for example in examples]
-        if not pools:
+        known = [pool.where(pool.has_history) for pool in pools if pool.has_history.any()]
+        new = [pool.where(~pool.has_history) for pool in pools if not pool.has_history.all()]
+        if not known:
             raise SettingsError(
-                "the weights of the blend need at least one validation request, and there is none; "
-                "give more events, or more users with two events or more"
+                "the weights of the blend need at least one validation request with a history, and "
+                "there is none; give more events, or more users with two events or more"
             )
-        n_sources = pools[0].scores.shape[-1]
+        n_sources = len(newcomer_weights)
         singles = np.eye(n_sources, dtype=np.float32)
-        best_single = max(singles, key=lambda w: _mean_ndcg(pools, w, settings.cutoff))
+        best_single = max(singles, key=lambda w: _mean_ndcg(known, w, settings.cutoff))
         starts = [best_single, np.full(n_sources, 1 / n_sources, dtype=np.float32)]
-        ends = [_climb(pools, start, settings) for start in starts]
-        weights, _ = max(ends, key=lambda end: end[1])
+        weights, _ = max((_climb(known, s, settings) for s in starts), key=lambda end: end[1])
+        if new:
+            newcomer_weights, _ = _climb(new, newcomer_weights, settings)
         return cls(settings, weights, newcomer_weights)
 
     @classmethod
@@ -135,18 +147,30 @@ class ConvexBlend:
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """The items that can matter for a batch: (B, C, S) scores, (B, C) relevance, (B,) targets."""
+    """The C items that can matter for each of B requests.
+
+    Args:
+        scores: float32 (B, C, S), calibrated; -inf is padding.
+        relevant: bool (B, C).
+        n_targets: int64 (B,), number of relevant items.
+        has_history: bool (B,).
+    """
 
     scores: Floats
     relevant: Mask
     n_targets: NDArray[np.int64]
+    has_history: Mask
+
+    def where(self, kept: Mask) -> _Pool:
+        """Keep the chosen requests, bool (B,)."""
+        return _Pool(*(part[kept] for part in vars(self).values()))
 
 
 def _pool(example: Example, depth: int) -> _Pool:
-    """Keep of each source's scores only the best, and the targets: the rest cannot reach the slate."""
+    """Keep each source's best items and the targets: the rest cannot reach the slate."""
     calibrated = standardised(example.scores)
     calibrated[:, example.masked] = -np.inf
-    n_sources, n_requests, n_items = calibrated.shape
+    n_requests, n_items = calibrated.shape[1:]
     kept = np.zeros((n_requests, n_items), dtype=np.bool_)
     for scores in calibrated:
         best = np.argpartition(-scores, min(depth, n_items - 1), axis=1)[:, :depth]
@@ -162,6 +186,7 @@ def _pool(example: Example, depth: int) -> _Pool:
         scores,
         np.take_along_axis(relevant, items, axis=1) & real,
         example.targets.lengths,
+        example.queries.histories.lengths > 0,
     )
 
 

@@ -41,12 +41,12 @@ class Hybrid:
     def source_scores(
         self, queries: Queries, n_items: int, *, only: Collection[str] | None = None
     ) -> SourceScores:
-        """Ask the retrievers, all or only those named; one that fails is named, the others go on."""
+        """Ask all retrievers or only those named; one that fails is named, the others go on."""
         asked = [r if only is None or r.name in only else None for r in self.retrievers]
         return source_scores(asked, queries, n_items, survive=True)
 
     def models(self, queries: Queries, n_items: int) -> Mapping[str, Floats]:
-        """Give the whole catalogue's scores (B, N) of the blend and of each of its parts by name."""
+        """Give the scores (B, N) of the blend and of each of its parts by name."""
         scores = source_scores(self.retrievers, queries, n_items).scores
         blended = self.blender.contributions(queries, scores).sum(axis=0)
         return {"blend": blended, **dict(zip(self.sources, scores, strict=True))}

@@ -1,4 +1,4 @@
-"""The only place that knows every concrete class: which retrievers there are and how each is fitted."""
+"""The only place that knows every concrete class: which retrievers there are, how each is made."""
 
 from __future__ import annotations
 

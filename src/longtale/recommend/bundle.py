@@ -1,4 +1,4 @@
-"""A trained recommender as one folder: arrays, tables, the text encoder and the manifest; no pickle."""
+"""A trained recommender as one folder: arrays, tables, text encoder and manifest; no pickle."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A folder whose every byte is vouched for: written whole or not at all, refused when changed.
 
-    manifest.json      format, what the caller wants to keep, and size and SHA-256 of each part
-    manifest.sha256    the digest of manifest.json itself
-    ...                the parts; nothing else may lie in the folder
+manifest.json      format, what the caller wants to keep, and size and SHA-256 of each part
+manifest.sha256    the digest of manifest.json itself
+...                the parts; nothing else may lie in the folder
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
             "make one with: longtale train"
         ) from None
     if hashlib.sha256(content).hexdigest() != sealed:
-        raise BundleCorruptError(f"{_MANIFEST} of bundle '{folder}' was changed after it was written")
+        raise BundleCorruptError(
+            f"{_MANIFEST} of bundle '{folder}' was changed after it was written"
+        )
     manifest: dict[str, Any] = json.loads(content)
     if manifest.get("format") != FORMAT:
         raise BundleFormatError(f"'{folder}' holds a {manifest.get('format')!r}, not a {FORMAT!r}")

@@ -50,7 +50,7 @@ class ItemVectors:
         return cls(encoder, prompt, fitted, fitted.apply(raw))
 
     def of_words(self, texts: Sequence[str]) -> Floats:
-        """Give users' words as float32 (B, D): towards what they like, away from what they do not."""
+        """Give users' words as float32 (B, D): towards the liked, away from the disliked."""
         wishes = [parse_wish(text) for text in texts]
         likes = self._whitened([wish.likes for wish in wishes])
         dislikes = self._whitened([wish.dislikes for wish in wishes])

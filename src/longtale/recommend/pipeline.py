@@ -62,7 +62,7 @@ class Recommender:
         history: Sequence[str] = (),
         text: str = "",
         n: int = 10,
-        filter: str = "",  # noqa: A002 - the word that users of the API expect
+        filter: str = "",
         exclude: Sequence[str] = (),
         at: datetime | None = None,
     ) -> Answer:
@@ -95,7 +95,7 @@ class Recommender:
         item: str,
         *,
         n: int = 10,
-        filter: str = "",  # noqa: A002
+        filter: str = "",
         at: datetime | None = None,
     ) -> Answer:
         """Give the items that go with one item, by meaning and by what people chose together.
@@ -121,7 +121,7 @@ class Recommender:
         user: str | None = None,
         personal: float = 0.3,
         n: int = 10,
-        filter: str = "",  # noqa: A002
+        filter: str = "",
         at: datetime | None = None,
     ) -> Answer:
         """Give the items that suit the words, and among these rather those that suit the user.

@@ -60,9 +60,7 @@ class Presenter:
     def answer(self, queries: Queries, slate: Slate, stages: Stages) -> Answer:
         """Present the slate of a batch of one."""
         rows = slate.candidates.items[0]
-        items = tuple(
-            self._item(queries, slate, place) for place in range(int((rows >= 0).sum()))
-        )
+        items = tuple(self._item(queries, slate, place) for place in range(int((rows >= 0).sum())))
         stages.mark("present")
         return Answer(
             slate_id=uuid.uuid4().hex,

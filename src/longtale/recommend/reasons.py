@@ -1,7 +1,8 @@
 """A reason for each item of a slate, read off the blend's own contributions.
 
-The source that added most gives the code; where it rests on the user's history, the evidence is the items of
-the history that are nearest in meaning. No reason is made up: what did not add to the score is not cited.
+The source that added most gives the code; where it rests on the user's history, the evidence is the
+items of the history that are nearest in meaning. No reason is made up: what did not add to the
+score is not cited.
 """
 
 from __future__ import annotations
@@ -70,6 +71,4 @@ def reason(
         order = np.argsort(-closeness, kind="stable")
         nearest = list(dict.fromkeys(history[order].tolist()))[:_N_EVIDENCE]
     shown = " and ".join(f"'{titles[row]}'" for row in nearest)
-    return Reason(
-        code, sentence.format(evidence=shown), weight, tuple(ids[row] for row in nearest)
-    )
+    return Reason(code, sentence.format(evidence=shown), weight, tuple(ids[row] for row in nearest))

@@ -20,9 +20,7 @@ from longtale.models.semantic import SemanticSettings
 from longtale.models.user_knn import UserKNNSettings
 from longtale.settings import Settings
 
-RetrieverName = Literal[
-    "popular", "rising", "item_knn", "user_knn", "ease", "als", "semantic"
-]
+RetrieverName = Literal["popular", "rising", "item_knn", "user_knn", "ease", "als", "semantic"]
 
 
 class Quality(StrEnum):

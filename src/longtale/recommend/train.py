@@ -122,9 +122,7 @@ def _fit_blend(
         return ConvexBlend.fit(examples, settings, newcomer_weights=newcomers)
 
 
-def _examples(
-    retrievers: tuple[Retriever, ...], fold: Fold, advance: Advance
-) -> Iterator[Example]:
+def _examples(retrievers: tuple[Retriever, ...], fold: Fold, advance: Advance) -> Iterator[Example]:
     for start in range(0, len(fold.queries), _BATCH):
         chosen = np.arange(start, min(start + _BATCH, len(fold.queries)))
         queries = fold.queries.take(chosen)
@@ -132,7 +130,7 @@ def _examples(
         if fold.ranked is not None:
             masked |= ~fold.ranked
         scores = source_scores(retrievers, queries, fold.train.n_items).scores
-        yield Example(scores, fold.targets.take(chosen), masked)
+        yield Example(queries, scores, fold.targets.take(chosen), masked)
         advance(len(chosen))
 
 
