@@ -1,6 +1,7 @@
 """Small pure array helpers and the array types that the whole house shares.
 
-Shape alphabet: B queries, K candidates, T history length, U users, N items, D vector width, S sources.
+Shape alphabet: B queries, K candidates, T history length, U users, N items, D vector width,
+S sources.
 """
 
 from __future__ import annotations

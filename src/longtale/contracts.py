@@ -1,8 +1,9 @@
 """The interfaces where everything meets.
 
-Shapes: B queries in a batch, K candidates per query, T history length, U users, N items in the catalogue,
-D vector width, S sources. Inside, users and items are rows (int32, -1 = none). A missing score is NaN,
-never 0. Everything is batched: one request is a batch of one; no method returns two shapes.
+Shapes: B queries in a batch, K candidates per query, T history length, U users, N items in the
+catalogue, D vector width, S sources. Inside, users and items are rows (int32, -1 = none). A missing
+score is NaN, never 0. Everything is batched: one request is a batch of one; no method returns two
+shapes.
 
 What is not fitted does not exist: `fit` (a classmethod whose further arguments differ from part to
 part) returns a frozen object. The laws of each contract are tests in `tests/contracts/` that every
@@ -32,8 +33,8 @@ Purpose = Literal["passage", "query"]
 class TextEncoder(Protocol):
     """Turns text into unit vectors.
 
-    Laws: rows have length 1; a text's vector does not depend on its neighbours; a blank text is a zero
-    row; same fingerprint, same vectors; what `save` wrote answers the same without torch.
+    Laws: rows have length 1; a text's vector does not depend on its neighbours; a blank text is a
+    zero row; same fingerprint, same vectors; what `save` wrote answers the same without torch.
     """
 
     @property
@@ -53,7 +54,7 @@ class TextEncoder(Protocol):
         purpose: Purpose = "passage",
         on_progress: Callable[[int], None] | None = None,
     ) -> Floats:
-        """Give float32 (N, D); `on_progress` is told how many texts were done since the last call."""
+        """Give float32 (N, D); `on_progress` is told how many texts were done since it was."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -131,7 +132,5 @@ def retrieve(
 
 def score(retriever: Retriever, queries: Queries, candidates: Candidates) -> Floats:
     """Score given candidates: float32 (B, K), NaN at padding and where the retriever cannot say."""
-    scores = np.take_along_axis(
-        retriever.scores(queries), np.maximum(candidates.items, 0), axis=1
-    )
+    scores = np.take_along_axis(retriever.scores(queries), np.maximum(candidates.items, 0), axis=1)
     return np.where(candidates.items >= 0, scores, np.float32(np.nan))

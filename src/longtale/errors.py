@@ -115,7 +115,7 @@ class BundleFormatError(BundleError):
 
 
 def did_you_mean(value: str, allowed: Iterable[str]) -> str:
-    """Give `; did you mean 'click'?` when one of `allowed` is close to `value`, else an empty string.
+    """Give `; did you mean 'click'?` when one of `allowed` is close to `value`, else nothing.
 
     Example:
         >>> did_you_mean("clik", ["view", "click"])

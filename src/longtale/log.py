@@ -1,4 +1,4 @@
-"""Structured logging: a constant lower-case sentence and key=value pairs, one INFO line per stage."""
+"""Structured logging: a constant lower-case sentence and key=value pairs, one line per stage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def stage(sentence: str, **fields: object) -> Iterator[dict[str, object]]:
 
 def _line(level: int, sentence: str, fields: Mapping[str, object]) -> None:
     if _logger.isEnabledFor(level):
-        _logger.log(level, "%s", " ".join([sentence, *(f"{k}={_shown(v)}" for k, v in fields.items())]))
+        _logger.log(
+            level, "%s", " ".join([sentence, *(f"{k}={_shown(v)}" for k, v in fields.items())])
+        )
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,7 @@
 """The words of the tables: column names, event kinds, text roles and popularity bands.
 
-A column is named here once, so that it cannot be misspelled; user tables are mapped to these names by
-the settings of their source.
+A column is named here once, so that it cannot be misspelled; users' tables are mapped to these
+names by the settings of their source.
 """
 
 from __future__ import annotations
@@ -56,4 +56,4 @@ class Serves(StrEnum):
 
 
 LIST_SEPARATORS = ("|", ";", ",")
-"""What may stand between the values of one list-like cell, in the order in which it is looked for."""
+"""What may stand between the values of a list-like cell, in the order in which it is sought."""
