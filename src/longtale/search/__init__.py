@@ -1,0 +1,1 @@
+"""Search: from a query in words to candidates, for this user."""
