@@ -15,7 +15,7 @@ from longtale.arrays import Mask
 from longtale.data.filters import Filter
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
-from longtale.errors import ColumnError
+from longtale.errors import ColumnError, DataError
 from longtale.schema import Column, Role
 
 TAGS_FIELD = "tags"
@@ -44,6 +44,11 @@ class Catalog:
     text_fields: tuple[TextField, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.frame.columns and len(self.frame) != len(self.items):
+            raise DataError(
+                f"the catalogue has {len(self.items)} item ids, but {len(self.frame)} rows of "
+                "attributes; give one row for each item, in the same order"
+            )
         missing = [f.name for f in self.text_fields if f.name not in self.frame.columns]
         if missing:
             raise ColumnError(
@@ -77,13 +82,17 @@ class Catalog:
     def available(self, time: int) -> Mask:
         """Say which items can be shown at a time (microseconds UTC), bool (N,)."""
         now = pl.lit(time).cast(pl.Datetime("us"))
+        from_when, until = (
+            _in_utc(pl.col(name), self.frame.schema.get(name))
+            for name in (Column.AVAILABLE_FROM, Column.AVAILABLE_UNTIL)
+        )
         rules = []
         if Column.HIDDEN in self.frame.columns:
             rules.append(~pl.col(Column.HIDDEN).fill_null(value=False))
         if Column.AVAILABLE_FROM in self.frame.columns:
-            rules.append((pl.col(Column.AVAILABLE_FROM) <= now).fill_null(value=True))
+            rules.append((from_when <= now).fill_null(value=True))
         if Column.AVAILABLE_UNTIL in self.frame.columns:
-            rules.append((pl.col(Column.AVAILABLE_UNTIL) > now).fill_null(value=True))
+            rules.append((until > now).fill_null(value=True))
         if not rules:
             return np.ones(len(self), dtype=np.bool_)
         return self.frame.select(pl.all_horizontal(rules).alias("ok"))["ok"].to_numpy()
@@ -119,9 +128,22 @@ class Catalog:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of ids, attributes and text roles."""
-        digest = hashlib.sha256(self.items.fingerprint.encode())
-        content = io.BytesIO()
-        self.frame.write_ipc(content, compression="uncompressed")
-        digest.update(content.getvalue())
-        digest.update(repr(self.text_fields).encode())
-        return digest.hexdigest()
+        told = f"{self.items.fingerprint} {frame_hash(self.frame)} {self.text_fields!r}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def frame_hash(frame: pl.DataFrame) -> str:
+    """Hash the names, types and cells of a table; NaN counts as missing.
+
+    Arrow's own bytes would not do: equal tables differ in chunks and in what lies beneath a null.
+    """
+    cells = io.BytesIO()
+    frame.write_ndjson(cells)
+    return hashlib.sha256(repr(frame.schema).encode() + cells.getvalue()).hexdigest()
+
+
+def _in_utc(times: pl.Expr, dtype: pl.DataType | None) -> pl.Expr:
+    """Bring times with a zone to UTC without one; times without a zone are in UTC."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return times

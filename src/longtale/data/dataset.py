@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from longtale.arrays import Mask
-from longtale.data.catalog import Catalog
+from longtale.arrays import Mask, Times
+from longtale.data.catalog import Catalog, frame_hash
 from longtale.data.impressions import Impressions
 from longtale.data.interactions import Histories, Interactions
 from longtale.data.tags import Tags
@@ -85,20 +85,37 @@ class Dataset:
         return replace(self, interactions=self.interactions.where(kept))
 
     def histories(
-        self, user_rows: NDArray[np.integer], *, before: int | None = None
+        self,
+        user_rows: NDArray[np.integer],
+        *,
+        before: int | None = None,
+        since: int | None = None,
     ) -> Histories:
-        """Give what these users showed interest in, oldest first; row -1 has nothing."""
-        return _histories(self.interactions, user_rows, before)
+        """Give what these users showed interest in, oldest first; row -1 has nothing.
+
+        Args:
+            user_rows: int (B,).
+            before: keep only what happened before this time, microseconds UTC.
+            since: keep only what happened at this time or later.
+
+        Raises:
+            SplitError: a time is given, but the events carry none.
+        """
+        found = _histories(self.interactions, user_rows)
+        if before is not None:
+            found = found.where(_times(found) < before)
+        return found if since is None else found.where(_times(found) >= since)
 
     def dismissed(self, user_rows: NDArray[np.integer]) -> Histories:
-        """Give what these users turned down; row -1 has nothing."""
-        return _histories(self.dismissals, user_rows, None)
+        """Give what these users turned down, oldest first; row -1 has nothing."""
+        return _histories(self.dismissals, user_rows)
 
     def seen(self, user_rows: NDArray[np.integer]) -> sparse.csr_array:
         """Say which items these users have met, liked or dismissed, as stored entries (B, N)."""
-        met = (self.histories(user_rows), self.dismissed(user_rows))
-        ones = [replace(events, weights=np.ones_like(events.weights)) for events in met]
-        return sparse.csr_array(sum(events.matrix(self.n_items) for events in ones))
+        met = self.histories(user_rows).followed_by(self.dismissed(user_rows))
+        # Not the weights: a dismissal may weigh nothing, or take away what a like gave.
+        ones = np.ones(len(met.items), dtype=np.float32)
+        return replace(met, weights=ones).matrix(self.n_items)
 
     def matrix(self) -> sparse.csr_array:
         """Give interest as float32 (U, N); repeated events add up."""
@@ -112,35 +129,54 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the whole content: same content, same fingerprint."""
-        digest = hashlib.sha256()
-        for part in (self.users.fingerprint, self.catalog.fingerprint, repr(self.kinds)):
-            digest.update(part.encode())
-        for events in (self.interactions, self.dismissals):
-            history = events.histories
-            arrays = [history.offsets, history.items, history.weights, events.kinds, events.values]
-            for array in [*arrays, *([] if history.times is None else [history.times])]:
-                digest.update(np.ascontiguousarray(array).data)
-        digest.update(self.profiles.hash_rows(seed=0).to_numpy().tobytes())
+        words, shown = self.tags, self.impressions
+        arrays = [
+            *_arrays(self.interactions),
+            *_arrays(self.dismissals),
+            *(words.items, words.times),
+            *(shown.users, shown.items, shown.ranks, shown.propensities, shown.times),
+        ]
+        tables = (self.profiles, words.words.to_frame("word"), shown.slates.to_frame("slate"))
+        digest = hashlib.sha256(
+            repr([self.kinds, [frame_hash(table) for table in tables]]).encode()
+        )
+        digest.update((self.users.fingerprint + self.catalog.fingerprint).encode())
+        for array in arrays:
+            digest.update(repr(None if array is None else (array.dtype.str, array.shape)).encode())
+            digest.update(b"" if array is None else np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
+def _arrays(events: Interactions) -> tuple[NDArray[np.generic] | None, ...]:
+    history = events.histories
+    return (
+        history.offsets,
+        history.items,
+        history.weights,
+        history.times,
+        events.kinds,
+        events.values,
+    )
+
+
 def _earlier(events: Interactions, time: int) -> Mask:
-    if events.times is None:
-        if not len(events):
-            return np.zeros(0, dtype=np.bool_)
-        raise SplitError(
-            "these events carry no times, only an order within each user, so they cannot be cut "
-            "at a time; use leave-one-out (protocol refit or strict), or map a time column"
-        )
-    return events.times < time
+    return _times(events.histories) < time
 
 
-def _histories(
-    events: Interactions, user_rows: NDArray[np.integer], before: int | None
-) -> Histories:
+def _times(histories: Histories) -> Times:
+    if histories.times is not None:
+        return histories.times
+    if not len(histories.items):
+        return np.empty(0, dtype=np.int64)
+    raise SplitError(
+        "these events carry no times, only an order within each user, so they cannot be cut "
+        "at a time; use leave-one-out (protocol refit or strict), or map a time column"
+    )
+
+
+def _histories(events: Interactions, user_rows: NDArray[np.integer]) -> Histories:
     known = np.asarray(user_rows) >= 0
+    if not known.any():  # there may be no user at all
+        return Histories.of([[]] * len(known))
     found = events.histories.take(np.where(known, user_rows, 0))
-    keep = np.repeat(known, found.lengths)
-    if before is not None and found.times is not None:
-        keep &= found.times < before
-    return found.where(keep)
+    return found.where(np.repeat(known, found.lengths))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from longtale.arrays import Floats, Rows, Times
+from longtale.arrays import Floats, Mask, Rows, Times
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +44,15 @@ class Impressions:
         """Keep what was shown before a time; what has no time cannot be placed and is left out."""
         if self.times is None:
             return Impressions.none()
-        kept = self.times < time
+        return self.where(self.times < time)
+
+    def where(self, kept: Mask) -> Impressions:
+        """Keep the chosen impressions, bool (n,)."""
         return Impressions(
             self.slates.filter(pl.Series(kept)),
             self.users[kept],
             self.items[kept],
             self.ranks[kept],
             self.propensities[kept],
-            self.times[kept],
+            None if self.times is None else self.times[kept],
         )

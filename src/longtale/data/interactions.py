@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +62,15 @@ class Histories:
         positions = segment_positions(self.offsets, users)
         return self._at(positions, self.lengths[users])
 
-    def last(self, n_events: int) -> Histories:
-        """Keep only the last n events of each user."""
-        lengths = np.minimum(self.lengths, n_events)
-        ends = np.repeat(self.offsets[1:], lengths)
-        from_end = np.repeat(offsets_of(lengths)[1:], lengths) - np.arange(lengths.sum())
-        return self._at(ends - from_end, lengths)
+    def first(self, n_events: int | NDArray[np.integer]) -> Histories:
+        """Keep only the first n events of each user; n is one number, or one for each, (B,)."""
+        starts = self.offsets[:-1]
+        return self._between(starts, np.minimum(starts + n_events, self.offsets[1:]))
+
+    def last(self, n_events: int | NDArray[np.integer]) -> Histories:
+        """Keep only the last n events of each user; n is one number, or one for each, (B,)."""
+        ends = self.offsets[1:]
+        return self._between(np.maximum(ends - n_events, self.offsets[:-1]), ends)
 
     def where(self, kept: Mask) -> Histories:
         """Keep the chosen events, bool (n,); every user stays, perhaps with nothing."""
@@ -82,14 +85,6 @@ class Histories:
         matrix.sum_duplicates()
         return matrix
 
-    def followed_by(self, later: Histories) -> Histories:
-        """Put for each of the B users later events, whose times are unknown, behind their own."""
-        n_users = len(self)
-        both = Histories.concatenated([replace(self, times=None), replace(later, times=None)])
-        order = np.stack([np.arange(n_users), np.arange(n_users) + n_users], axis=1).ravel()
-        joined = both.take(order)
-        return replace(joined, offsets=joined.offsets[::2])
-
     @staticmethod
     def concatenated(parts: Sequence[Histories]) -> Histories:
         """Put batches of users behind each other."""
@@ -101,11 +96,28 @@ class Histories:
             np.concatenate(times) if len(times) == len(parts) else None,
         )
 
+    def followed_by(self, later: Histories) -> Histories:
+        """Put the later events of the same B users behind what each of them did.
+
+        Times are known only where both halves have them.
+
+        Example:
+            >>> both = Histories.of([[3, 1], []]).followed_by(Histories.of([[7], [5]]))
+            >>> both.items.tolist(), both.offsets.tolist()
+            ([3, 1, 7, 5], [0, 3, 4])
+        """
+        in_turn = np.arange(2 * len(self)).reshape(2, -1).T.ravel()
+        halves = Histories.concatenated([self, later]).take(in_turn)
+        return Histories(halves.offsets[::2], halves.items, halves.weights, halves.times)
+
+    def _between(self, starts: Offsets, ends: Offsets) -> Histories:
+        counts = ends - starts
+        shifts = np.repeat(starts - offsets_of(counts)[:-1], counts)
+        return self._at(np.arange(len(shifts)) + shifts, counts)
+
     def _at(self, positions: NDArray[np.int64], counts: NDArray[np.integer]) -> Histories:
         times = None if self.times is None else self.times[positions]
-        return Histories(
-            offsets_of(counts), self.items[positions], self.weights[positions], times
-        )
+        return Histories(offsets_of(counts), self.items[positions], self.weights[positions], times)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Words that users gave to items, each with its time, so that no evaluation reads tomorrow's words."""
+"""Words that users gave to items, each with its time: no evaluation may read tomorrow's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from longtale.arrays import Rows, Times
+from longtale.arrays import Mask, Rows, Times
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +33,15 @@ class Tags:
         return len(self.items)
 
     def before(self, time: int) -> Tags:
-        """Keep what was said before a time; a word without time cannot be placed and is left out."""
+        """Keep what was said before a time; words without times cannot be placed and go."""
         if self.times is None:
             return Tags.none()
-        kept = self.times < time
-        return Tags(self.items[kept], self.words.filter(pl.Series(kept)), self.times[kept])
+        return self.where(self.times < time)
+
+    def where(self, kept: Mask) -> Tags:
+        """Keep the chosen words, bool (n,)."""
+        times = None if self.times is None else self.times[kept]
+        return Tags(self.items[kept], self.words.filter(pl.Series(kept)), times)
 
     def cells(self, n_items: int) -> pl.Series:
         """Give one text cell per item, String (N,): its tags, most frequent first, then by name."""

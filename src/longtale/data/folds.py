@@ -1,0 +1,142 @@
+"""A fold, one task with requests and their right answers, and how each kind of fold is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from longtale.arrays import Mask, segment_rows
+from longtale.data.dataset import Dataset
+from longtale.data.interactions import Histories
+from longtale.data.query import Queries
+from longtale.errors import SplitError
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One task: fit on `train`, answer `queries`, be judged by `targets`.
+
+    Args:
+        train: all that models may see, with the users and items of the whole dataset.
+        queries: B requests; a history holds what is known when it is asked.
+        targets: the relevant items of each request, each item once, at least one.
+        seen: (B, N), whose stored entries are masked out of the ranking.
+        ranked: bool (N,), only these items are ranked; None where all are.
+        given: int64 (B,), how many events each cold user was asked with; else None.
+    """
+
+    train: Dataset
+    queries: Queries
+    targets: Histories
+    seen: sparse.csr_array
+    ranked: Mask | None = None
+    given: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+def last_item_fold(
+    train: Dataset, known: Dataset, *, users: NDArray[np.integer], taken: Histories
+) -> Fold:
+    """Ask each user for the one event that was taken from them.
+
+    Args:
+        train: what models may see.
+        known: what is known when asked, at least what models see.
+        users: int (B,).
+        taken: one event for each of them, which is in neither dataset.
+    """
+    queries = _queries(users, known.histories(users), asked_at=taken.times)
+    return _fold(train, queries, targets=taken, seen=known.seen(users))
+
+
+def later_fold(dataset: Dataset, cut: int, *, users: NDArray[np.integer]) -> Fold:
+    """Ask users at a moment (microseconds UTC) for everything that they do from then on."""
+    train = dataset.before(cut)
+    asked_at = np.full(len(users), cut, dtype=np.int64)
+    queries = _queries(users, train.histories(users), asked_at=asked_at)
+    targets = dataset.histories(users, since=cut)
+    return _fold(train, queries, targets=targets, seen=train.seen(users))
+
+
+def hidden_items_fold(
+    train: Dataset, dataset: Dataset, *, users: NDArray[np.integer], hidden: Mask
+) -> Fold:
+    """Ask users, who have their events with other items, to rank the hidden items (N,)."""
+    own = dataset.histories(users)
+    queries = _queries(users, train.histories(users))
+    targets = own.where(hidden[own.items])
+    return _fold(train, queries, targets=targets, seen=train.seen(users), ranked=hidden)
+
+
+def newcomers_fold(
+    train: Dataset, dataset: Dataset, *, users: NDArray[np.integer], given: Sequence[int]
+) -> Fold:
+    """Ask each user several times, with the first 0, 1, 3, ... events, for their last fifth.
+
+    Args:
+        train: what models may see, without these users.
+        dataset: where their events are, at least one of each.
+        users: int (U',).
+        given: how many events are known in each round.
+    """
+    lengths = dataset.histories(users).lengths
+    n_earlier = lengths - np.maximum(1, lengths // 5)
+    rounds = [np.flatnonzero(n_earlier >= n_given) for n_given in given]
+    n_known = np.repeat(np.array(given, dtype=np.int64), [len(asked) for asked in rounds])
+    asked = np.concatenate(rounds)
+    own = dataset.histories(users[asked])
+    earlier = own.first(n_earlier[asked]).matrix(dataset.n_items)
+    later = own.last(own.lengths - n_earlier[asked])
+    asked_at = None if later.times is None else later.times[later.offsets[:-1]]
+    queries = _queries(users[asked], own.first(n_known), asked_at=asked_at)
+    seen = queries.histories.matrix(dataset.n_items)
+    return _fold(train, queries, targets=_fresh(later, earlier), seen=seen, given=n_known)
+
+
+def _queries(
+    users: NDArray[np.integer], histories: Histories, *, asked_at: NDArray[np.int64] | None = None
+) -> Queries:
+    return Queries(users.astype(np.int32), histories, times=asked_at)
+
+
+def _fold(
+    train: Dataset,
+    queries: Queries,
+    *,
+    targets: Histories,
+    seen: sparse.csr_array,
+    ranked: Mask | None = None,
+    given: NDArray[np.int64] | None = None,
+) -> Fold:
+    """Drop targets that are seen or repeated, and queries that have none left."""
+    targets = _fresh(targets, seen)
+    asked = np.flatnonzero(targets.lengths)
+    if not len(asked):
+        raise SplitError(
+            f"nobody can be asked: none of {train.n_users} users has an event to hold out on an "
+            "item that is new to them; use more events, another protocol or another share"
+        )
+    return Fold(
+        train,
+        queries.take(asked),
+        targets.take(asked),
+        seen[asked],
+        ranked,
+        None if given is None else given[asked],
+    )
+
+
+def _fresh(targets: Histories, seen: sparse.csr_array) -> Histories:
+    """Keep the first event of each user with each item that is not seen."""
+    n_items = seen.shape[1]
+    keys = segment_rows(targets.offsets) * n_items + targets.items
+    seen_keys = segment_rows(seen.indptr) * n_items + seen.indices
+    is_first = np.zeros(len(keys), dtype=np.bool_)
+    is_first[np.unique(keys, return_index=True)[1]] = True
+    return targets.where(is_first & ~np.isin(keys, seen_keys))
