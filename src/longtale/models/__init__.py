@@ -1,0 +1,1 @@
+"""Retrievers: from a request to a score for every item of the catalogue."""

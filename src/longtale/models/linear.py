@@ -1,0 +1,57 @@
+"""Item-to-item weights, and answering by them: what EASE and item-kNN have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from longtale.arrays import Floats, Mask
+from longtale.contracts import State
+from longtale.models.interest import silent
+
+
+@dataclass(frozen=True, eq=False)
+class ItemWeights:
+    """How much interest in one item speaks for another.
+
+    Args:
+        matrix: float32 (N, N), row j holds what interest in item j adds to the score of each item.
+        known: bool (N,), items that the model has learned something about.
+    """
+
+    matrix: sparse.csr_array
+    known: Mask
+
+    def scores(self, interests: sparse.csr_array) -> Floats:
+        """Add up the rows of the items of interest: float32 (B, N), NaN where nothing can be said."""
+        return silent((interests @ self.matrix).toarray(), interests, self.known)
+
+    def state(self) -> State:
+        """Give the arrays."""
+        return {**sparse_state(self.matrix), "known": self.known}
+
+    @classmethod
+    def restore(cls, state: State) -> Self:
+        """Build again from the arrays."""
+        return cls(sparse_restored(state), np.asarray(state["known"], dtype=np.bool_))
+
+
+def sparse_state(matrix: sparse.csr_array) -> dict[str, NDArray[np.generic]]:
+    """Give a sparse matrix as named arrays."""
+    return {
+        "data": matrix.data,
+        "indices": matrix.indices,
+        "indptr": matrix.indptr,
+        "shape": np.array(matrix.shape, dtype=np.int64),
+    }
+
+
+def sparse_restored(state: State) -> sparse.csr_array:
+    """Build a sparse matrix again from what `sparse_state` gave."""
+    n_rows, n_columns = (int(n) for n in state["shape"])
+    parts = (state["data"], state["indices"], state["indptr"])
+    return sparse.csr_array(parts, shape=(n_rows, n_columns))

@@ -1,0 +1,113 @@
+"""Meaning: items near in meaning to the history and to the asker's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from longtale.arrays import Floats, Mask, Rows
+from longtale.contracts import State
+from longtale.data.dataset import Dataset
+from longtale.data.query import Queries
+from longtale.errors import DataError
+from longtale.schema import Serves
+from longtale.settings import Settings
+
+
+class SemanticSettings(Settings):
+    """How a history and words become one profile."""
+
+    n_last: int = Field(default=50, ge=1)
+    """How many of the last events with text are attended to."""
+    temperature: float = Field(default=0.2, gt=0)
+    """Attention's temperature: small attends to the nearest item of the history only, large to all
+    alike."""
+    half_life: float = Field(default=20.0, gt=0)
+    """How many events later an event in the history gets half the attention."""
+    kappa: float = Field(default=3.0, ge=0)
+    """Length of a history that counts as much as the asker's own words."""
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticRetriever:
+    """Scores β Σ_j a_j(i) e_i·e_j + (1 - β) e_i·t: attention over the history, and words t.
+
+    a_j(i) = softmax_j(e_i·e_j / τ - λ·age_j) over the last items j of the history, so that each
+    candidate is met with the side of the taste that is nearest to it; λ = ln 2 / half-life, ages in
+    events. β = n / (n + κ) for n such items; it is 1 where there are no words, 0 where there is no
+    history. The idea of attending from the candidate: Zhou et al. 2018, arXiv:1706.06978. Nothing is learned
+    from behaviour, so that a new item needs only its vector.
+
+    Args:
+        settings: what it was fitted with.
+        vectors: float32 (N, D), unit rows; a zero row has no text.
+    """
+
+    name: ClassVar[str] = "semantic"
+    serves: ClassVar[Serves] = Serves.HISTORY
+
+    settings: SemanticSettings
+    vectors: Floats
+
+    @classmethod
+    def fit(cls, dataset: Dataset, settings: SemanticSettings, vectors: Floats) -> Self:
+        """Take the vectors of all items.
+
+        Raises:
+            DataError: there is not one vector for each item.
+        """
+        if len(vectors) != dataset.n_items:
+            raise DataError(
+                f"{len(vectors)} vectors for {dataset.n_items} items; give one for each item of "
+                "the catalogue, a zero row where there is no text"
+            )
+        return cls(settings, np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def with_vectors(self, vectors: Floats) -> Self:
+        """Answer for another catalogue, float32 (N', D): new items can be found at once."""
+        return replace(self, vectors=np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def scores(self, queries: Queries) -> Floats:
+        has_text = self.vectors.any(axis=1)
+        scores = np.full((len(queries), len(self.vectors)), np.nan, dtype=np.float32)
+        for row, found in enumerate(scores):
+            history = queries.histories.take(np.array([row])).items
+            words = None if queries.text_vectors is None else queries.text_vectors[row]
+            found[:] = self._scores_of(self._usable(history, has_text), words)
+        scores[:, ~has_text] = np.nan
+        return scores
+
+    def _usable(self, history: Rows, has_text: Mask) -> Rows:
+        inside = history[history < len(has_text)]
+        return inside[has_text[inside]][-self.settings.n_last :]
+
+    def _scores_of(self, history: Rows, words: Floats | None) -> Floats | np.float32:
+        spoken = words is not None and bool(words.any())
+        if not len(history):
+            return self.vectors @ words if words is not None and spoken else np.float32(np.nan)
+        attended = self._attended(history)
+        if words is None or not spoken:
+            return attended
+        beta = np.float32(len(history) / (len(history) + self.settings.kappa))
+        return beta * attended + (1 - beta) * (self.vectors @ words)
+
+    def _attended(self, history: Rows) -> Floats:
+        """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,)."""
+        similar = self.vectors[history] @ self.vectors.T  # (T, N)
+        ages = np.arange(len(history), dtype=np.float32)[::-1, None]
+        logits = similar / np.float32(self.settings.temperature)
+        logits -= ages * np.float32(np.log(2) / self.settings.half_life)
+        logits -= logits.max(axis=0)
+        attention = np.exp(logits, out=logits)
+        return np.einsum("tn,tn->n", attention, similar) / attention.sum(axis=0)
+
+    def state(self) -> State:
+        return {"vectors": self.vectors}
+
+    @classmethod
+    def restore(cls, settings: Settings, state: State) -> Self:
+        own = SemanticSettings.model_validate(settings.model_dump())
+        return cls(own, np.asarray(state["vectors"]))

@@ -1,0 +1,114 @@
+"""User-kNN: what the users most like the asker chose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from longtale.arrays import Floats, offsets_of
+from longtale.contracts import State
+from longtale.data.dataset import Dataset
+from longtale.data.query import Queries
+from longtale.models.interest import interest, silent
+from longtale.models.linear import sparse_restored, sparse_state
+from longtale.schema import Serves
+from longtale.settings import Settings
+
+
+class UserKNNSettings(Settings):
+    """How neighbours of the asker are found."""
+
+    neighbours: int = Field(default=200, ge=1)
+    """How many of the nearest users have a say."""
+    idf: float = Field(default=1.0, ge=0)
+    """Power of log(U / n) by which an item liked by n of U users counts when users are compared."""
+    sharpness: float = Field(default=1.0, gt=0)
+    """Power of the similarity; above 1 the nearest users have more to say."""
+
+
+@dataclass(frozen=True, eq=False)
+class UserKNN:
+    """Adds up the similarities of the nearest users who liked an item.
+
+    score(x, i) = Σ_v cos(w∘x, w∘x_v)^s · x_vi over the nearest users v, with w_j = log(1 + U / n_j)^p
+    and x the items as 0 and 1. A known asker is compared through the history in the request like
+    anybody else, and meets themselves among the users: that adds only to items they have met.
+
+    Args:
+        settings: what it was fitted with.
+        liked: float32 (U, N), 1 where a user liked an item.
+        item_weights: float32 (N,), w; 0 for items that nobody touched.
+        compared: float32 (N, U), column v is w∘x_v scaled to length 1.
+    """
+
+    name: ClassVar[str] = "user_knn"
+    serves: ClassVar[Serves] = Serves.HISTORY
+
+    settings: UserKNNSettings
+    liked: sparse.csr_array
+    item_weights: Floats
+    compared: sparse.csr_array
+
+    @classmethod
+    def fit(cls, dataset: Dataset, settings: UserKNNSettings) -> Self:
+        """Weigh the items; beyond that the users themselves are the model."""
+        known = dataset.item_counts > 0
+        return cls._of(settings, interest(dataset.interactions.histories, known, binary=True))
+
+    def scores(self, queries: Queries) -> Floats:
+        known = self.item_weights > 0
+        interests = interest(queries.histories, known, binary=True)
+        similar = _unit(_weighted(interests, self.item_weights)) @ self.compared
+        similar.data **= self.settings.sharpness
+        nearest = _largest(similar, self.settings.neighbours)
+        return silent((nearest @ self.liked).toarray(), interests, known)
+
+    def state(self) -> State:
+        return sparse_state(self.liked)
+
+    @classmethod
+    def restore(cls, settings: Settings, state: State) -> Self:
+        own = UserKNNSettings.model_validate(settings.model_dump())
+        return cls._of(own, sparse_restored(state))
+
+    @classmethod
+    def _of(cls, settings: UserKNNSettings, liked: sparse.csr_array) -> Self:
+        n_users, n_items = liked.shape
+        counts = np.bincount(liked.indices, minlength=n_items)
+        weights = np.log1p(n_users / np.maximum(counts, 1)) ** settings.idf
+        item_weights = np.where(counts > 0, weights, 0).astype(np.float32)
+        compared = sparse.csr_array(_unit(_weighted(liked, item_weights)).T)
+        return cls(settings, liked, item_weights, compared)
+
+
+def _weighted(liked: sparse.csr_array, item_weights: Floats) -> sparse.csr_array:
+    weights = liked.data * item_weights[liked.indices]
+    return sparse.csr_array((weights, liked.indices, liked.indptr), shape=liked.shape)
+
+
+def _unit(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Scale each row to length 1; an empty row stays empty."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    lengths = np.sqrt(np.bincount(rows, matrix.data**2, minlength=matrix.shape[0]))
+    scaled = (matrix.data / lengths[rows]).astype(np.float32)
+    return sparse.csr_array((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _largest(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
+    """Keep the n largest entries of each row; equal ones by lower column first."""
+    matrix.sort_indices()
+    kept = []
+    for start, end in pairwise(matrix.indptr):
+        row = matrix.data[start:end]
+        if len(row) > n:
+            kept.append(start + np.argsort(-row, kind="stable")[:n])
+        else:
+            kept.append(np.arange(start, end))
+    chosen = np.concatenate(kept)
+    indptr = offsets_of(np.array([len(row) for row in kept]))
+    return sparse.csr_array((matrix.data[chosen], matrix.indices[chosen], indptr), matrix.shape)
