@@ -142,7 +142,10 @@ class ConvexBlend:
     def restore(cls, settings: Settings, state: State) -> Self:
         """Build again from settings and weights."""
         own = BlendSettings.model_validate(settings.model_dump())
-        return cls(own, *(np.asarray(state[n]) for n in ("weights", "newcomer_weights")))
+        weights, newcomer_weights = (
+            np.asarray(state[name], dtype=np.float32) for name in ("weights", "newcomer_weights")
+        )
+        return cls(own, weights, newcomer_weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,13 @@ from longtale.recommend.cost import Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
 
 _CLASSES: Mapping[str, type[Retriever]] = {
-    cls.name: cls for cls in (Popular, Rising, ItemKNN, UserKNN, EASE, ALS, SemanticRetriever)
+    Popular.name: Popular,
+    Rising.name: Rising,
+    ItemKNN.name: ItemKNN,
+    UserKNN.name: UserKNN,
+    EASE.name: EASE,
+    ALS.name: ALS,
+    SemanticRetriever.name: SemanticRetriever,
 }
 
 

@@ -52,7 +52,7 @@ def writing(folder: Path) -> Iterator[Path]:
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the manifest over all files that lie in the folder now."""
     parts = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -87,7 +87,7 @@ def verified(folder: Path) -> dict[str, Any]:
         )
     for name, facts in parts.items():
         path = folder / name
-        if path.stat().st_size != facts["bytes"] or _digest(path) != facts["sha256"]:
+        if path.stat().st_size != facts["bytes"] or sha256(path) != facts["sha256"]:
             raise BundleCorruptError(
                 f"part '{name}' of bundle '{folder}' was changed after it was written; "
                 "copy the bundle again from where it was trained, or train again"
@@ -108,9 +108,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise BundleCorruptError(
             f"{_MANIFEST} of bundle '{folder}' was changed after it was written"
         )
-    manifest: dict[str, Any] = json.loads(content)
-    if manifest.get("format") != FORMAT:
-        raise BundleFormatError(f"'{folder}' holds a {manifest.get('format')!r}, not a {FORMAT!r}")
+    manifest = json.loads(content)
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise BundleFormatError(f"'{folder}' holds {found!r}, not a {FORMAT!r}")
     version = manifest["format_version"]
     if version > FORMAT_VERSION:
         raise BundleFormatError(
@@ -130,7 +131,8 @@ def _check_inside(folder: Path, name: str) -> None:
         )
 
 
-def _digest(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Give the SHA-256 of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

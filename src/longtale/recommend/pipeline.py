@@ -223,8 +223,8 @@ class Recommender:
 
     @cached_property
     def _presenter(self) -> Presenter:
-        codes = bands(self.dataset)
-        return Presenter(self.catalog, codes, self.item_vectors.vectors, self.version)
+        known = bands(self.dataset)
+        return Presenter(self.catalog, known, self.item_vectors.vectors, self.version)
 
     @cached_property
     def _last_resort(self) -> Floats:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats
-from longtale.data.bands import band_names
 from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.query import Queries
 from longtale.recommend.answer import Answer, AnswerItem, Json
 from longtale.recommend.reasons import reason
+from longtale.schema import Band
 
 
 class Stages:
@@ -47,13 +47,13 @@ class Presenter:
 
     Args:
         catalog: N items.
-        bands: codes (N,) of the items' popularity bands.
+        bands: words of `Band` (N,), how known each item is.
         vectors: float32 (N, D), the items' meaning, to find evidence.
         version: name of the model that answers.
     """
 
     catalog: Catalog
-    bands: NDArray[np.int8]
+    bands: NDArray[np.str_]
     vectors: Floats
     version: str
 
@@ -89,7 +89,7 @@ class Presenter:
             rank=place + 1,
             score=float(slate.candidates.scores[0, place]),
             sources=dict(zip(slate.sources, contributions.tolist(), strict=True)),
-            band=band_names(self.bands[row]),
+            band=Band(self.bands[row]),
             reasons=(why,),
             item={name: _plain(value) for name, value in attributes.items()},
         )

@@ -11,7 +11,7 @@ from longtale.blend.convex import BlendSettings
 from longtale.data.mapping import DataSettings
 from longtale.data.split import SplitSettings
 from longtale.encode.settings import EncoderSettings
-from longtale.evaluate.harness import EvaluateSettings
+from longtale.evaluate.measures import EvaluateSettings
 from longtale.models.als import ALSSettings
 from longtale.models.ease import EASESettings
 from longtale.models.item_knn import ItemKNNSettings

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
 from longtale.contracts import Retriever
 from longtale.data.bands import bands
 from longtale.data.dataset import Dataset
+from longtale.data.query import Queries
 from longtale.data.split import Fold, ProtocolName, split, validation_fold
 from longtale.encode.settings import make_encoder
 from longtale.evaluate.harness import evaluate as measure
@@ -22,6 +24,7 @@ from longtale.recommend.cost import Advance, Cost, Progress
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.settings import LongtaleSettings, Quality
+from longtale.seeds import generator
 
 _BATCH = 256
 """Requests that are scored at once: 256 x 12k items x 7 sources are 86 MB."""
@@ -87,17 +90,33 @@ def evaluate(
         item_vectors = _encode(cut.test.train, settings, cost)
         retrievers = fit_retrievers(cut.test.train, item_vectors.vectors, settings.models, cost)
     hybrid = Hybrid(retrievers, blender)
-    with cost.stage("evaluate", total=len(cut.test.queries)) as advance:
-        return measure(
-            partial(hybrid.models, n_items=dataset.n_items),
+    with cost.stage("evaluate", total=len(cut.test)) as advance:
+        report = measure(
+            _Scored(hybrid, dataset.n_items),
             cut.test,
             cut.protocol,
             bands(cut.test.train),
             settings.evaluate,
+            rng=generator(settings.split.seed, "bootstrap"),
             item_vectors=item_vectors.vectors,
             on_progress=advance,
-            cost=cost,
         )
+    return replace(report, cost=cost.as_dict())
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """The blend and its parts, as the evaluation meets them."""
+
+    hybrid: Hybrid
+    n_items: int
+
+    @property
+    def names(self) -> Sequence[str]:
+        return ("blend", *self.hybrid.sources)
+
+    def __call__(self, queries: Queries) -> Mapping[str, Floats]:
+        return self.hybrid.models(queries, self.n_items)
 
 
 def _encode(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from longtale.errors import BundleCorruptError, BundleError, BundleFormatError
+from longtale.recommend import folder as sealed
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    with sealed.writing(folder) as draft:
+        (draft / "parts").mkdir()
+        (draft / "parts" / "a.bin").write_bytes(bytes(range(200)))
+        (draft / "b.bin").write_bytes(b"second part")
+        sealed.seal(draft, {"version": "v1"})
+    return folder
+
+
+def _reseal(folder: Path, change: dict[str, object]) -> None:
+    """Change the manifest as someone would who knows how it is sealed."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text()) | change
+    path.write_text(json.dumps(manifest))
+    (folder / "manifest.sha256").write_text(sealed.sha256(path))
+
+
+def test_a_whole_folder_gives_its_facts(bundle: Path) -> None:
+    assert sealed.verified(bundle)["version"] == "v1"
+
+
+@given(data=st.data())
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_flipped_bit_in_any_file_is_refused(bundle: Path, data: st.DataObject) -> None:
+    files = sorted(path for path in bundle.rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from(files))
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    whole = bytes(content)
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    try:
+        with pytest.raises(BundleCorruptError, match="changed"):
+            sealed.verified(bundle)
+    finally:
+        path.write_bytes(whole)
+    sealed.verified(bundle)
+
+
+def test_a_truncated_part_is_refused(bundle: Path) -> None:
+    part = bundle / "parts" / "a.bin"
+    part.write_bytes(part.read_bytes()[:-1])
+    with pytest.raises(BundleCorruptError, match=r"part 'parts/a\.bin' .* changed"):
+        sealed.verified(bundle)
+
+
+def test_a_missing_part_is_refused(bundle: Path) -> None:
+    (bundle / "b.bin").unlink()
+    with pytest.raises(BundleCorruptError, match=r"missing \['b\.bin'\]"):
+        sealed.verified(bundle)
+
+
+def test_an_added_file_is_refused(bundle: Path) -> None:
+    (bundle / "parts" / "more.bin").write_bytes(b"")
+    with pytest.raises(BundleCorruptError, match=r"unexpected \['parts/more\.bin'\]"):
+        sealed.verified(bundle)
+
+
+def test_a_part_that_became_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes((bundle / "b.bin").read_bytes())
+    (bundle / "b.bin").unlink()
+    (bundle / "b.bin").symlink_to(outside)
+    with pytest.raises(BundleCorruptError, match="is a link"):
+        sealed.verified(bundle)
+
+
+@pytest.mark.parametrize("name", ["../outside.bin", "/etc/hostname", "parts/../../x", "a\\b"])
+def test_a_path_that_leaves_the_folder_is_refused(bundle: Path, name: str) -> None:
+    _reseal(bundle, {"parts": {name: {"bytes": 1, "sha256": "0"}}})
+    with pytest.raises(BundleCorruptError, match="leaves the folder"):
+        sealed.verified(bundle)
+
+
+def test_a_newer_format_is_refused_with_advice(bundle: Path) -> None:
+    _reseal(bundle, {"format_version": sealed.FORMAT_VERSION + 1})
+    with pytest.raises(BundleFormatError, match="pip install -U longtale"):
+        sealed.verified(bundle)
+
+
+def test_another_format_is_refused(bundle: Path) -> None:
+    _reseal(bundle, {"format": "something else"})
+    with pytest.raises(BundleFormatError, match="something else"):
+        sealed.verified(bundle)
+
+
+def test_a_manifest_without_its_facts_is_refused(bundle: Path) -> None:
+    (bundle / "manifest.json").write_text("[]")
+    (bundle / "manifest.sha256").write_text(sealed.sha256(bundle / "manifest.json"))
+    with pytest.raises(BundleFormatError, match="not a"):
+        sealed.verified(bundle)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleFormatError, match="longtale train"):
+        sealed.verified(tmp_path)
+
+
+def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match="not overwritten"), sealed.writing(precious):
+        pass
+    assert (precious / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_failed_write_leaves_the_old_bundle(bundle: Path) -> None:
+    with pytest.raises(ZeroDivisionError, match="half way"), sealed.writing(bundle) as draft:
+        (draft / "b.bin").write_bytes(b"half")
+        raise ZeroDivisionError("half way")
+    assert sealed.verified(bundle)["version"] == "v1"
+    assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]
+
+
+def test_a_new_bundle_takes_the_old_ones_place(bundle: Path) -> None:
+    with sealed.writing(bundle) as draft:
+        (draft / "c.bin").write_bytes(b"third")
+        sealed.seal(draft, {"version": "v2"})
+    assert sealed.verified(bundle)["version"] == "v2"
+    assert not (bundle / "b.bin").exists()
