@@ -1,0 +1,1 @@
+"""How good it is: accuracy and what lies beyond it, by slice, with intervals, as a report."""
