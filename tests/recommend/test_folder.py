@@ -122,9 +122,13 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_old_bundle(bundle: Path) -> None:
-    with pytest.raises(ZeroDivisionError, match="half way"), sealed.writing(bundle) as draft:
-        (draft / "b.bin").write_bytes(b"half")
-        raise ZeroDivisionError("half way")
+    def write_half() -> None:
+        with sealed.writing(bundle) as draft:
+            (draft / "b.bin").write_bytes(b"half")
+            raise ZeroDivisionError("half way")
+
+    with pytest.raises(ZeroDivisionError, match="half way"):
+        write_half()
     assert sealed.verified(bundle)["version"] == "v1"
     assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]
 
