@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 from longtale.arrays import Mask
 from longtale.data.filters import Filter
@@ -138,7 +139,7 @@ def frame_hash(frame: pl.DataFrame) -> str:
     Arrow's own bytes would not do: equal tables differ in chunks and in what lies beneath a null.
     """
     cells = io.BytesIO()
-    frame.write_ndjson(cells)
+    frame.with_columns(selectors.binary().bin.encode("hex")).write_ndjson(cells)
     return hashlib.sha256(repr(frame.schema).encode() + cells.getvalue()).hexdigest()
 
 
