@@ -122,8 +122,8 @@ def _values(report: Report, model: str, slice_name: str, metric: str) -> Values:
     if (model, slice_name, metric) not in report.per_user:
         raise DataError(
             f"there is no '{metric}' of single users to test: it is a number of all lists "
-            f"together, or the report was read from a file; take a metric of accuracy, and a report that "
-            f"`evaluate` returned"
+            f"together, or the report was read from a file; take another metric, or "
+            f"a report just made by `evaluate`"
         )
     return report.per_user[model, slice_name, metric]
 

@@ -37,6 +37,8 @@ from longtale.evaluate.measures import (
 )
 from longtale.evaluate.report import Report, Result
 
+__all__ = ["EvaluateSettings", "Scored", "evaluate"]
+
 _LENGTHS = {"new-users": (0, 0), "light-users": (1, 5), "regular-users": (6, 20)}
 _HEAVY = 21
 
