@@ -38,9 +38,7 @@ def test_a_field_docstring_is_its_help():
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one():
-    with pytest.raises(
-        SettingsError, match=r"unknown key 'sed'; allowed are .*did you mean 'seed'"
-    ):
+    with pytest.raises(SettingsError, match=r"unknown key 'sed'; allowed .*did you mean 'seed'"):
         Outer.parse({"sed": 1})
 
 
