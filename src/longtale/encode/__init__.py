@@ -1,0 +1,1 @@
+"""Catalogue row -> text -> vectors."""

@@ -1,0 +1,96 @@
+"""A language model in torch with its pooling on top; importing this module needs torch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel
+from transformers.utils import logging as transformers_logging
+
+from longtale.encode.engines import Pooled
+from longtale.encode.model_card import ModelCard, Pooling
+from longtale.encode.tokens import TokenBatch
+from longtale.errors import EncoderError
+
+
+class PooledModel(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Tokens in, one vector per text out."""
+
+    def __init__(self, model: nn.Module, pooling: Pooling) -> None:
+        super().__init__()
+        self.model = model
+        self.pooling = pooling
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Pool the last layer's token states.
+
+        Args:
+            input_ids: int64 (B, T).
+            attention_mask: int64 (B, T), padding at the end.
+
+        Returns:
+            float32 (B, D).
+        """
+        found = self.model(input_ids=input_ids, attention_mask=attention_mask)
+        states = found.last_hidden_state.float()  # (B, T, D)
+        if self.pooling == "cls":
+            return states[:, 0]
+        if self.pooling == "last":
+            last = attention_mask.sum(dim=1) - 1
+            return states[torch.arange(states.shape[0], device=states.device), last]
+        weights = attention_mask.unsqueeze(-1).to(states.dtype)
+        return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-9)
+
+
+class TorchEngine:
+    """Plain torch, on the GPU where there is one."""
+
+    def __init__(self, card: ModelCard, *, bf16: bool) -> None:
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = load_pooled(card).to(self._device)
+        self._model = model.to(torch.bfloat16) if bf16 else model
+
+    def run(self, batches: Iterable[TokenBatch]) -> Iterator[Pooled]:
+        for batch in batches:
+            ids = torch.from_numpy(batch.ids).to(self._device)
+            mask = torch.from_numpy(batch.mask).to(self._device)
+            with torch.inference_mode():
+                pooled = self._model(ids, mask)
+            yield batch.rows, pooled.float().cpu().numpy()
+
+
+def load_pooled(card: ModelCard, *, attention: str = "sdpa") -> PooledModel:
+    """Load a model in full precision for answering.
+
+    Raises:
+        EncoderError: transformers cannot load it.
+    """
+    try:
+        with _no_progress_bar():
+            model = AutoModel.from_pretrained(
+                str(card.folder),
+                attn_implementation=attention,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise EncoderError(
+            f"the language model in '{card.folder}' cannot be loaded: {error}; "
+            "check that the folder is whole, or get it again"
+        ) from error
+    return PooledModel(model, card.pooling).eval()
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()

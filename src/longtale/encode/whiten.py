@@ -1,0 +1,110 @@
+"""Frozen vectors made useful: centred, turned to their main directions, spread evenly over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from longtale.arrays import Floats, unit_rows
+from longtale.contracts import State
+from longtale.settings import Settings
+
+_RANK_TOLERANCE = 1e-6  # below this share of the largest variance a direction is rounding noise
+
+
+class WhiteningSettings(Settings):
+    """How item vectors are whitened."""
+
+    dim: int = Field(default=192, ge=1)
+    """How many main directions are kept; at most the encoder's own width."""
+    power: float = Field(default=1.0, ge=0.0, le=1.0)
+    """How evenly the directions count: 1 all alike, 0 as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """A fitted whitening, x -> unit((x - mean) projection).
+
+    Args:
+        mean: float32 (D,).
+        projection: float32 (D, R); columns beyond the rank of the data are zero.
+    """
+
+    mean: Floats
+    projection: Floats
+
+    @property
+    def dim(self) -> int:
+        """R."""
+        return int(self.projection.shape[1])
+
+    def apply(self, vectors: Floats) -> Floats:
+        """Whiten float32 (N, D) into unit rows, float32 (N, R); zero rows stay zero."""
+        whitened = np.asarray((vectors - self.mean) @ self.projection, dtype=np.float32)
+        whitened[~vectors.any(axis=1)] = 0.0
+        return unit_rows(whitened)
+
+    def state(self) -> State:
+        """Give the fitted arrays."""
+        return {"mean": self.mean, "projection": self.projection}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:
+        """Build the fitted object again."""
+        return cls(
+            mean=np.asarray(state["mean"], dtype=np.float32),
+            projection=np.asarray(state["projection"], dtype=np.float32),
+        )
+
+
+def fit_whitening(vectors: Floats, *, dim: int = 192, power: float = 1.0) -> Whitening:
+    """Fit on the vectors of a catalogue; zero rows are left out.
+
+    With C = V diag(l) V' the covariance of the centred rows, the projection is
+    V diag(l ** (-power / 2)), largest variances first (Su et al. 2021, arXiv:2103.15316). C is
+    shrunk towards a sphere by the amount of Ledoit and Wolf (2004): nothing for thousands of items,
+    but it keeps a handful of them from being made all equally far from each other.
+
+    Args:
+        vectors: float32 (N, D), unit rows or zero rows.
+        dim: R, at most D.
+        power: 0 to 1.
+
+    Example:
+        >>> vectors = unit_rows(np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32))
+        >>> fit_whitening(vectors, dim=4).apply(vectors).shape
+        (50, 4)
+    """
+    known = vectors[vectors.any(axis=1)].astype(np.float64)
+    width = vectors.shape[1]
+    mean = known.mean(axis=0) if len(known) else np.zeros(width)
+    centred = known - mean
+    covariance = centred.T @ centred / max(len(known), 1)
+    variances, directions = np.linalg.eigh(covariance)
+    largest = np.argsort(-variances, kind="stable")[: min(dim, width)]
+    variances, directions = np.maximum(variances[largest], 0.0), directions[:, largest]
+    usable = variances > _RANK_TOLERANCE * max(float(variances.max()), np.finfo(np.float64).tiny)
+    shrunk = _shrunk(variances, centred, covariance)
+    scales = np.where(usable, np.where(usable, shrunk, 1.0) ** (-power / 2), 0.0)
+    return Whitening(
+        mean=mean.astype(np.float32), projection=(directions * scales).astype(np.float32)
+    )
+
+
+def _shrunk(
+    variances: NDArray[np.float64], centred: NDArray[np.float64], covariance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Shrink variances towards their mean by the amount that Ledoit and Wolf estimate."""
+    average = np.trace(covariance) / len(covariance)
+    size = float((covariance**2).sum())
+    spread = size - len(covariance) * average**2
+    if spread <= 0 or not len(centred):
+        return variances
+    noise = (float((np.square(centred).sum(axis=1) ** 2).mean()) - size) / len(centred)
+    share = min(1.0, max(0.0, noise / spread))
+    return (1 - share) * variances + share * average
