@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from longtale.data.cells import Cell, Fault, surplus_faults
+from longtale.data.cells import VALUE_PREFIX, Cell, Fault, surplus_faults, value_of
 from longtale.data.quarantine import REASON
 from longtale.data.sources.table import ROW, Table
 from longtale.errors import SourceError
@@ -44,7 +44,9 @@ def check(table: Table, cells: Sequence[Cell]) -> Checked:
     faults = (*surplus_faults(table), *(fault for cell in cells for fault in cell.faults))
     marks = [pl.when(f.bad).then(pl.lit(i, pl.UInt8)) for i, f in enumerate(faults)]
     fault = pl.coalesce(marks) if marks else pl.lit(None, pl.UInt8)
-    wanted = table.frame.select(ROW, *(c.value.alias(c.name) for c in cells), fault.alias(_FAULT))
+    values = [cell.value.alias(VALUE_PREFIX + cell.name) for cell in cells]
+    ours = [value_of(cell.name).alias(cell.name) for cell in cells]
+    wanted = table.frame.with_columns(values).select(ROW, *ours, fault.alias(_FAULT))
     try:
         read = wanted.collect(engine="streaming")
     except pl.exceptions.ComputeError as error:

@@ -10,7 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, offsets_of
-from longtale.data.cells import Cell, Fault, event_time_cell, id_cell, number_cell, text_cell
+from longtale.data.cells import (
+    Cell,
+    Fault,
+    event_time_cell,
+    id_cell,
+    number_cell,
+    text_cell,
+    value_of,
+)
 from longtale.data.checked import check
 from longtale.data.event import EventKind
 from longtale.data.interactions import Histories, Interactions
@@ -147,7 +155,7 @@ def _kind_cell(table: Table, source: EventSource, names: tuple[str, ...]) -> Cel
     fault = Fault(
         "unknown event kind",
         f"use one of {', '.join(names)}, or declare your own under [[data.kinds]]",
-        text.is_not_null() & known.is_null(),
+        text.is_not_null() & value_of(Column.KIND).is_null(),
         column=source.kind,
         allowed=names,
     )

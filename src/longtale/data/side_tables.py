@@ -8,7 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from longtale.data.cells import Cell, Fault, event_time_cell, id_cell, number_cell, text_cell
+from longtale.data.cells import (
+    Cell,
+    Fault,
+    event_time_cell,
+    id_cell,
+    number_cell,
+    text_cell,
+    value_of,
+)
 from longtale.data.checked import Checked, check
 from longtale.data.event_table import ITEM, USER, IdSpace
 from longtale.data.impressions import Impressions
@@ -34,7 +42,7 @@ def read_tags(
         TooManyBadRowsError: more bad rows than allowed.
     """
     word = text_cell(table, source.tag, WORD)
-    blank = Fault("blank tag", f"fill '{source.tag}' or remove the row", word.value.is_null())
+    blank = Fault("blank tag", f"fill '{source.tag}' or remove the row", value_of(WORD).is_null())
     cells = [id_cell(table, source.item, ITEM, "item"), Cell(WORD, word.value, (blank,))]
     if source.time is not None:
         cells.append(event_time_cell(table, source.time, Column.TIME, source.time_unit, now))
