@@ -29,7 +29,8 @@ def test_interval_is_as_wide_as_theory_says(rng):
 def test_intervals_hold_as_often_as_they_say(rng):
     held = 0
     for _ in range(200):
-        low, high = bootstrap_intervals(rng.random((80, 1)), rng=rng, confidence=0.8)
+        sample = rng.random((80, 1))
+        low, high = bootstrap_intervals(sample, rng=rng, n_bootstrap=200, confidence=0.8)
         held += bool(low[0] <= 0.5 <= high[0])
     assert 0.7 < held / 200 < 0.9
 
@@ -89,8 +90,9 @@ def test_clear_difference_is_found(rng):
 
 
 def test_chance_is_seldom_taken_for_a_difference(rng):
-    found = [paired_test(rng.random(40), rng.random(40), rng=rng).p for _ in range(200)]
-    assert np.mean(np.array(found) < 0.05) < 0.1
+    samples = rng.random((200, 2, 40))
+    found = [paired_test(*pair, rng=rng, n_bootstrap=200).p for pair in samples]
+    assert 0.01 < np.mean(np.array(found) < 0.05) < 0.1
 
 
 def test_probability_equals_that_of_all_flips(rng):

@@ -100,10 +100,11 @@ def evaluate(
         )
     answers = _answers(scored, fold, asked, settings, on_progress)
     facts = ItemFacts.of(fold.train, bands, fold.ranked, item_vectors)
-    per_user, totals = _measured(answers, _slices(fold, asked, bands), facts, settings)
+    slices = _slices(fold, asked, bands)
+    per_user, totals = _measured(answers, slices, facts, settings)
     return Report(
         protocol,
-        tuple(_results(per_user, totals, settings, rng)),
+        tuple(_results(slices, per_user, totals, settings, rng)),
         n_requests=len(asked),
         n_left_out=len(fold.targets) - len(asked),
         per_user=per_user,
@@ -188,25 +189,31 @@ def _measured(
 
 
 def _results(
+    slices: Sequence[_Slice],
     per_user: Mapping[tuple[str, str, str], Values],
     totals: Mapping[tuple[str, str, str], float],
     settings: EvaluateSettings,
     rng: np.random.Generator,
 ) -> Iterator[Result]:
     """Give the results slice by slice, all models of a slice under the same draws."""
-    for name in dict.fromkeys(key[1] for key in per_user):
-        keys = [key for key in per_user if key[1] == name]
-        values = np.stack([per_user[key] for key in keys], axis=1)
+    for each in slices:
+        n = len(each.requests)
+        keys = [key for key in per_user if key[1] == each.name]
+        values = np.reshape([per_user[key] for key in keys], (len(keys), n)).T
         low, high = bootstrap_intervals(
             values, rng=rng, n_bootstrap=settings.n_bootstrap, confidence=settings.confidence
         )
-        for model in dict.fromkeys(key[0] for key in keys):
-            for column, key in enumerate(keys):
-                if key[0] == model:
-                    yield _mean(key, values[:, column], float(low[column]), float(high[column]))
-            for key, total in totals.items():
-                if key[:2] == (model, name):
-                    yield Result(*key, total, np.nan, np.nan, len(values))
+        found = [
+            _mean(key, values[:, column], float(low[column]), float(high[column]))
+            for column, key in enumerate(keys)
+        ]
+        found += [
+            Result(*key, total, np.nan, np.nan, n)
+            for key, total in totals.items()
+            if key[1] == each.name
+        ]
+        models = list(dict.fromkeys(result.model for result in found))
+        yield from sorted(found, key=lambda result: models.index(result.model))
 
 
 def _mean(key: tuple[str, str, str], values: Values, low: float, high: float) -> Result:

@@ -56,7 +56,7 @@ def bootstrap_intervals(
         lower and upper ends, each (C,); NaN where there is nothing to draw from.
     """
     n_users, n_columns = values.shape
-    if n_users == 0 or n_bootstrap == 0:
+    if values.size == 0 or n_bootstrap == 0:
         return np.full(n_columns, np.nan), np.full(n_columns, np.nan)
     known = ~np.isnan(values)
     is_empty = ~known.any(axis=0)
