@@ -1,4 +1,4 @@
-"""Ranks against a slow obvious count, and metrics against hand, scikit-learn and a slow reference."""
+"""Ranks against a slow obvious count; metrics against a hand, scikit-learn and a slow walk."""
 
 from __future__ import annotations
 

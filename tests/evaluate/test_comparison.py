@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.evaluate.worlds import PROTOCOL, report_of
 
 from longtale.data.split import Protocol, ProtocolName
 from longtale.errors import DataError, ProtocolMismatchError
 from longtale.evaluate.comparison import compare, paired
 from longtale.evaluate.report import Report
 from longtale.seeds import generator
-from tests.evaluate.worlds import PROTOCOL, report_of
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from tests.evaluate.worlds import BANDS, PROTOCOL, TARGETS, falling, models, report_of, small_fold
 
 from longtale.errors import DataError
 from longtale.evaluate.harness import EvaluateSettings, evaluate
 from longtale.seeds import generator
-from tests.evaluate.worlds import BANDS, PROTOCOL, TARGETS, falling, models, report_of, small_fold
 
 GAIN_AT_2 = 1 / math.log2(3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.evaluate.worlds import BANDS, small_fold
 
 from longtale.errors import SettingsError
 from longtale.evaluate.accuracy import TargetRanks
@@ -15,7 +16,6 @@ from longtale.evaluate.measures import (
     qualities_of_lists,
     qualities_together,
 )
-from tests.evaluate.worlds import BANDS, small_fold
 
 ITEMS = np.array([[2, 3], [1, 2]], dtype=np.int32)
 

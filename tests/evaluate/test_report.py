@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from tests.evaluate.worlds import PROTOCOL, report_of
 
 from longtale.errors import DataError
 from longtale.evaluate.report import Report, Result
-from tests.evaluate.worlds import PROTOCOL, report_of
 
 
 @pytest.fixture(scope="module")
