@@ -91,7 +91,8 @@ def test_clear_difference_is_found(rng):
     assert found.difference == pytest.approx(0.1, abs=0.03)
 
 
-def test_chance_is_seldom_taken_for_a_difference(rng):
+def test_chance_is_seldom_taken_for_a_difference():
+    rng = generator(1, "test chance")
     samples = rng.random((600, 2, 40))
     found = [paired_test(*pair, rng=rng, n_bootstrap=200).p for pair in samples]
     assert 0.02 < np.mean(np.array(found) < 0.05) < 0.08
