@@ -115,6 +115,10 @@ def _fold(
     given: NDArray[np.int64] | None = None,
 ) -> Fold:
     """Drop targets that are seen or repeated, and queries that have none left."""
+    if not len(train.interactions):
+        raise SplitError(
+            "no event is left to train on; use more events, another protocol or a smaller share"
+        )
     targets = _fresh(targets, seen)
     asked = np.flatnonzero(targets.lengths)
     if not len(asked):
