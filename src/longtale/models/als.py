@@ -34,6 +34,8 @@ class ALSSettings(Settings):
     """How often users and items are solved in turn."""
     seed: int = Field(default=0, ge=0)
     """Decides where the search begins."""
+    half_life: float | None = Field(default=None, gt=0)
+    """How many events later an event in the asker's history counts half; none counts all alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,8 @@ class ALS:
         return cls(settings, factors, gram, dataset.item_counts > 0)
 
     def scores(self, queries: Queries) -> Floats:
-        interests = interest(queries.histories, self.known, binary=False)
+        half_life = self.settings.half_life
+        interests = interest(queries.histories, self.known, binary=False, half_life=half_life)
         return silent(self.user_factors(interests) @ self.item_factors.T, interests, self.known)
 
     def user_factors(self, interests: sparse.csr_array) -> Floats:

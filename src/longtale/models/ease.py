@@ -82,12 +82,11 @@ def _learned_items(counts: NDArray[np.int64], max_items: int) -> Mask:
 
 
 def _inverse(gram: Floats, l2: float) -> Floats:
-    """Give (gram + l2 I)⁻¹, upper triangle and its mirror, in the memory of `gram` where possible."""
+    """Give (gram + l2 I)⁻¹ of a symmetric matrix, which is overwritten."""
     gram[np.diag_indices_from(gram)] += np.float32(l2)
     factor, _ = linalg.lapack.spotrf(np.asfortranarray(gram), overwrite_a=True)
     inverse, _ = linalg.lapack.spotri(factor, overwrite_c=True)
-    lower = np.tril_indices_from(inverse, -1)
-    inverse[lower] = inverse.T[lower]
+    inverse += np.triu(inverse, 1).T  # LAPACK fills the upper triangle only
     return inverse
 
 

@@ -36,8 +36,8 @@ class ItemKNNSettings(Settings):
 class ItemKNN:
     """Adds up the similarities of an item to those in the history.
 
-    The similarity of two items is the product of their columns of users, weighted by BM25 (Robertson
-    and Zaragoza 2009), of which each item keeps the largest. Weights of events count.
+    The similarity of two items is the product of their columns of users, weighted by BM25
+    (Robertson and Zaragoza 2009); each item keeps the largest. Weights of events count.
     """
 
     name: ClassVar[str] = "item_knn"

@@ -27,7 +27,7 @@ class ItemWeights:
     known: Mask
 
     def scores(self, interests: sparse.csr_array) -> Floats:
-        """Add up the rows of the items of interest: float32 (B, N), NaN where nothing can be said."""
+        """Add up the rows of the items of interest: float32 (B, N), NaN where it cannot say."""
         return silent((interests @ self.matrix).toarray(), interests, self.known)
 
     def state(self) -> State:

@@ -38,8 +38,8 @@ class SemanticRetriever:
     a_j(i) = softmax_j(e_i·e_j / τ - λ·age_j) over the last items j of the history, so that each
     candidate is met with the side of the taste that is nearest to it; λ = ln 2 / half-life, ages in
     events. β = n / (n + κ) for n such items; it is 1 where there are no words, 0 where there is no
-    history. The idea of attending from the candidate: Zhou et al. 2018, arXiv:1706.06978. Nothing is learned
-    from behaviour, so that a new item needs only its vector.
+    history. The idea of attending from the candidate: Zhou et al. 2018, arXiv:1706.06978. Nothing
+    is learned from behaviour, so that a new item needs only its vector.
 
     Args:
         settings: what it was fitted with.
@@ -71,7 +71,7 @@ class SemanticRetriever:
         return replace(self, vectors=np.ascontiguousarray(vectors, dtype=np.float32))
 
     def scores(self, queries: Queries) -> Floats:
-        has_text = self.vectors.any(axis=1)
+        has_text = np.any(self.vectors, axis=1)
         scores = np.full((len(queries), len(self.vectors)), np.nan, dtype=np.float32)
         for row, found in enumerate(scores):
             history = queries.histories.take(np.array([row])).items

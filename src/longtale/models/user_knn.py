@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from longtale.arrays import Floats, offsets_of
+from longtale.arrays import Floats
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -29,15 +29,18 @@ class UserKNNSettings(Settings):
     """Power of log(U / n) by which an item liked by n of U users counts when users are compared."""
     sharpness: float = Field(default=1.0, gt=0)
     """Power of the similarity; above 1 the nearest users have more to say."""
+    half_life: float | None = Field(default=None, gt=0)
+    """How many events later an event in the asker's history counts half; none counts all alike."""
 
 
 @dataclass(frozen=True, eq=False)
 class UserKNN:
     """Adds up the similarities of the nearest users who liked an item.
 
-    score(x, i) = Σ_v cos(w∘x, w∘x_v)^s · x_vi over the nearest users v, with w_j = log(1 + U / n_j)^p
-    and x the items as 0 and 1. A known asker is compared through the history in the request like
-    anybody else, and meets themselves among the users: that adds only to items they have met.
+    Score(x, i) = Σ_v cos(w∘x, w∘x_v)^s · x_vi over the nearest users v, with
+    w_j = log(1 + U / n_j)^p and x the items as 0 and 1. A known asker is compared through the
+    history in the request like anybody else, and meets themselves among the users: that adds only
+    to items they have met.
 
     Args:
         settings: what it was fitted with.
@@ -62,10 +65,11 @@ class UserKNN:
 
     def scores(self, queries: Queries) -> Floats:
         known = self.item_weights > 0
-        interests = interest(queries.histories, known, binary=True)
+        half_life = self.settings.half_life
+        interests = interest(queries.histories, known, binary=True, half_life=half_life)
         similar = _unit(_weighted(interests, self.item_weights)) @ self.compared
         similar.data **= self.settings.sharpness
-        nearest = _largest(similar, self.settings.neighbours)
+        nearest = _only_largest(similar, self.settings.neighbours)
         return silent((nearest @ self.liked).toarray(), interests, known)
 
     def state(self) -> State:
@@ -99,16 +103,12 @@ def _unit(matrix: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _largest(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
-    """Keep the n largest entries of each row; equal ones by lower column first."""
+def _only_largest(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
+    """Drop all but the n largest entries of each row, in place."""
     matrix.sort_indices()
-    kept = []
     for start, end in pairwise(matrix.indptr):
-        row = matrix.data[start:end]
-        if len(row) > n:
-            kept.append(start + np.argsort(-row, kind="stable")[:n])
-        else:
-            kept.append(np.arange(start, end))
-    chosen = np.concatenate(kept)
-    indptr = offsets_of(np.array([len(row) for row in kept]))
-    return sparse.csr_array((matrix.data[chosen], matrix.indices[chosen], indptr), matrix.shape)
+        if end - start > n:
+            row = matrix.data[start:end]
+            row[np.argpartition(-row, n)[n:]] = 0
+    matrix.eliminate_zeros()
+    return matrix
