@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from longtale.arrays import Rows
 from longtale.data.catalog import Catalog
 from longtale.data.catalog_table import EntityTable, read_items, read_users, text_fields
 from longtale.data.dataset import Dataset
@@ -111,46 +113,45 @@ class _Tables:
 def _read_tables(settings: DataSettings, folder: Path, now: int) -> _Tables:
     quarantine = Quarantine(Path(folder, settings.quarantine), settings.max_bad_share)
     spaces = (IdSpace.new(), IdSpace.new())
-    users = items = events = None
+    events = items = users = None
     shown, tags = pl.DataFrame(), Tags.none()
     reports: list[TableReport] = []
-    if (events_from := settings.events) is not None:
-        table = open_table("events", events_from, folder)
-        events = read_events(table, events_from, settings.all_kinds(), spaces, quarantine, now=now)
+    if (log := settings.events) is not None:
+        table, kinds = open_table("events", log, folder), settings.all_kinds()
+        events = read_events(table, log, kinds, spaces, quarantine, now=now)
         shown = shown_with_events(events.frame)
-        reports.append(events.report)
-    if (items_from := settings.items) is not None:
-        items = read_items(open_table("items", items_from, folder), items_from, quarantine)
-        reports.append(items.report)
-    if (users_from := settings.users) is not None:
-        users = read_users(open_table("users", users_from, folder), users_from, quarantine)
-        reports.append(users.report)
-    if (shown_from := settings.impressions) is not None:
-        table = open_table("impressions", shown_from, folder)
-        shown, report = read_impressions(table, shown_from, spaces, quarantine, now=now)
+    if settings.items is not None:
+        items = read_items(open_table("items", settings.items, folder), settings.items, quarantine)
+    if settings.users is not None:
+        users = read_users(open_table("users", settings.users, folder), settings.users, quarantine)
+    if (source := settings.impressions) is not None:
+        table = open_table("impressions", source, folder)
+        shown, report = read_impressions(table, source, spaces, quarantine, now=now)
         reports.append(report)
-    logs = [
-        frame
-        for frame in (None if events is None else events.frame, shown)
-        if frame is not None and frame.width
-    ]
-    user_ids = _ids(spaces[0], users, [log[USER] for log in logs])
-    item_ids = _ids(spaces[1], items, [log[ITEM] for log in logs])
-    if (tags_from := settings.tags) is not None:
-        table = open_table("tags", tags_from, folder)
-        tags, report = read_tags(
-            table, tags_from, lambda ids: spaces[1].rows(ids, item_ids), quarantine, now=now
+    logs = [] if events is None else [events.frame]
+    logs += [shown] if shown.width else []
+    user_ids = _ids(spaces[0], users, [frame[USER] for frame in logs])
+    item_ids = _ids(spaces[1], items, [frame[ITEM] for frame in logs])
+    if settings.tags is not None:
+        table, rows_of = (
+            open_table("tags", settings.tags, folder),
+            partial(_rows, spaces[1], item_ids),
         )
+        tags, report = read_tags(table, settings.tags, rows_of, quarantine, now=now)
         reports.append(report)
-    return _Tables(spaces, users, items, events, shown, user_ids, item_ids, tags, tuple(reports))
+    found = [table.report for table in (events, items, users) if table is not None]
+    return _Tables(
+        spaces, users, items, events, shown, user_ids, item_ids, tags, (*found, *reports)
+    )
+
+
+def _rows(space: IdSpace, ids: pl.Series, asked: pl.Series) -> Rows:
+    return space.rows(asked, ids)
 
 
 def _ids(space: IdSpace, entities: EntityTable | None, seen: list[pl.Series]) -> pl.Series:
-    known = [] if entities is None else [entities.ids]
-    columns = [*known, *seen]
-    if not columns:
-        return pl.Series("id", [], dtype=pl.String)
-    return space.first_seen(*columns)
+    columns = [*([] if entities is None else [entities.ids]), *seen]
+    return space.first_seen(*columns) if columns else pl.Series("id", [], dtype=pl.String)
 
 
 def _dataset(tables: _Tables, settings: DataSettings) -> Dataset:

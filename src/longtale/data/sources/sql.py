@@ -35,19 +35,21 @@ def read_sql(name: str, url: str, *, table: str | None = None, query: str | None
     return Table(name, origin, frame.lazy(), frame.schema)
 
 
-def tables_of(url: str) -> dict[str, pl.DataFrame]:
-    """Give the first rows of every table of a database, by table name; raises as `read_sql`."""
+def samples_of(url: str, n_rows: int) -> list[Table]:
+    """Give the first rows of every table of a database, by name; raises as `read_sql` does."""
+    engine = open_engine(url)
     import sqlalchemy
 
-    engine = open_engine(url)
     try:
         names = sorted(sqlalchemy.inspect(engine).get_table_names())
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise _unreadable(engine, shown_url(engine), error) from None
-    return {
-        name: _collected(engine, f"table '{name}' of {shown_url(engine)}", name, None, n_rows=2000)
-        for name in names
-    }
+    samples = []
+    for name in names:
+        origin = f"table '{name}' of {shown_url(engine)}"
+        frame = _collected(engine, origin, name, None, n_rows=n_rows).with_row_index(ROW, offset=1)
+        samples.append(Table(name, origin, frame.lazy(), frame.schema))
+    return samples
 
 
 def open_engine(url: str) -> Engine:
