@@ -33,7 +33,7 @@ class EASESettings(Settings):
     take about five minutes and 6 GB), and rare items have little to say here."""
     kept: int = Field(default=500, ge=1)
     """Strongest weights kept for each item."""
-    half_life: float | None = Field(default=None, gt=0)
+    half_life: float | None = Field(default=3.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 

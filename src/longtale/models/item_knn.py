@@ -26,9 +26,9 @@ class ItemKNNSettings(Settings):
     """How many neighbours each item keeps."""
     k1: float = Field(default=1.2, ge=0)
     """BM25: how slowly repeated events of one user on one item stop to count."""
-    b: float = Field(default=0.75, ge=0, le=1)
+    b: float = Field(default=0.25, ge=0, le=1)
     """BM25: how far popular items are held back, 0 not at all."""
-    half_life: float | None = Field(default=None, gt=0)
+    half_life: float | None = Field(default=2.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 

@@ -23,13 +23,13 @@ from longtale.settings import Settings
 class UserKNNSettings(Settings):
     """How neighbours of the asker are found."""
 
-    neighbours: int = Field(default=200, ge=1)
+    neighbours: int = Field(default=100, ge=1)
     """How many of the nearest users have a say."""
     idf: float = Field(default=1.0, ge=0)
     """Power of log(U / n) by which an item liked by n of U users counts when users are compared."""
     sharpness: float = Field(default=1.0, gt=0)
     """Power of the similarity; above 1 the nearest users have more to say."""
-    half_life: float | None = Field(default=None, gt=0)
+    half_life: float | None = Field(default=2.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from longtale.data.query import Queries
+from longtale.data.synthetic import DAY, START, dataset_of
+from longtale.errors import SplitError
+from longtale.models.popular import Popular, PopularSettings, Rising, RisingSettings
+
+
+def test_popular_is_the_logarithm_of_the_number_of_events():
+    dataset = dataset_of([[0, 1], [1], [1, 0, 1]], n_items=3)
+    scores = Popular.fit(dataset, PopularSettings()).scores(Queries.of([[]]))
+    np.testing.assert_allclose(scores, [[np.log(3), np.log(5), np.nan]], rtol=1e-6)
+
+
+def test_rising_halves_an_event_after_its_half_life():
+    times = [[START, START + 10 * DAY]]
+    dataset = dataset_of([[0, 1]], times=times)
+    scores = Rising.fit(dataset, RisingSettings(half_life_days=10)).scores(Queries.of([[]]))
+    np.testing.assert_allclose(scores, [[np.log(1.5), np.log(2)]], rtol=1e-6)
+
+
+def test_rising_prefers_the_recent_to_the_frequent():
+    times = [[START, START + DAY, START + 400 * DAY]]
+    dataset = dataset_of([[0, 0, 1]], times=times)
+    queries = Queries.of([[]])
+    assert np.diff(Popular.fit(dataset, PopularSettings()).scores(queries)[0]) < 0
+    assert np.diff(Rising.fit(dataset, RisingSettings()).scores(queries)[0]) > 0
+
+
+def test_rising_refuses_events_without_times():
+    with pytest.raises(SplitError, match="leave 'rising' out of"):
+        Rising.fit(dataset_of([[0, 1]]), RisingSettings())

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from longtale.arrays import unit_rows
+from longtale.data.query import Queries
+from longtale.data.synthetic import dataset_of
+from longtale.errors import DataError
+from longtale.models.semantic import SemanticRetriever, SemanticSettings
+from longtale.seeds import generator
+
+
+def fitted(vectors, **settings) -> SemanticRetriever:
+    vectors = unit_rows(np.array(vectors, dtype=np.float32))
+    dataset = dataset_of([[]], n_items=len(vectors))
+    return SemanticRetriever.fit(dataset, SemanticSettings(**settings), vectors)
+
+
+@pytest.fixture
+def vectors():
+    return generator(0, "semantic").normal(size=(12, 5))
+
+
+def spoken(queries: Queries, words) -> Queries:
+    return replace(queries, text_vectors=unit_rows(np.array(words, dtype=np.float32)))
+
+
+def test_scores_equal_the_formula(vectors):
+    model = fitted(vectors, temperature=0.3, half_life=2, n_last=3)
+    e = model.vectors.astype(float)
+    history = [4, 1, 7, 9]
+    expected = []
+    for item in range(12):
+        cosines = e[history[-3:]] @ e[item]
+        logits = cosines / 0.3 - np.log(2) / 2 * np.array([2, 1, 0])
+        attention = np.exp(logits) / np.exp(logits).sum()
+        expected.append(attention @ cosines)
+    np.testing.assert_allclose(model.scores(Queries.of([history]))[0], expected, rtol=1e-4)
+
+
+def test_words_alone_are_compared_with_every_item(vectors):
+    model = fitted(vectors)
+    queries = spoken(Queries.of([[]]), [[1, 2, 3, 4, 5]])
+    np.testing.assert_allclose(
+        model.scores(queries)[0], model.vectors @ queries.text_vectors[0], rtol=1e-5
+    )
+
+
+def test_words_say_less_the_longer_the_history(vectors):
+    model = fitted(vectors, kappa=2)
+    for history, beta in (([3], 1 / 3), ([3, 3, 3, 3], 2 / 3)):
+        silent = Queries.of([history])
+        queries = spoken(silent, [[1, 2, 3, 4, 5]])
+        by_words = model.vectors @ queries.text_vectors[0]
+        expected = beta * model.scores(silent)[0] + (1 - beta) * by_words
+        np.testing.assert_allclose(model.scores(queries)[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_zero_row_of_words_says_nothing(vectors):
+    model = fitted(vectors)
+    queries = spoken(Queries.of([[3], []]), np.zeros((2, 5)))
+    np.testing.assert_array_equal(model.scores(queries), model.scores(Queries.of([[3], []])))
+
+
+def test_item_without_text_has_no_score_and_says_nothing(vectors):
+    vectors[2] = 0
+    scores = fitted(vectors).scores(Queries.of([[2, 3], [3], [2]]))
+    assert np.isnan(scores[:, 2]).all()
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert np.isnan(scores[2]).all()
+
+
+def test_a_new_item_is_found_at_once_by_its_vector(vectors):
+    model = fitted(vectors)
+    twin = np.vstack([model.vectors, model.vectors[3]])
+    scores = model.with_vectors(twin).scores(Queries.of([[3]]))
+    assert scores.shape == (1, 13)
+    assert scores[0, 12] == pytest.approx(1, abs=1e-6)
+
+
+def test_attention_meets_each_candidate_with_the_nearest_side_of_the_taste():
+    sides = [[1, 0], [0, 1], [1, 0.1], [1, 1]]
+    scores = fitted(sides, temperature=0.05, half_life=100).scores(Queries.of([[0, 1]]))[0]
+    mean = fitted(sides, temperature=100, half_life=100).scores(Queries.of([[0, 1]]))[0]
+    assert scores[2] > scores[3]
+    assert mean[2] < mean[3]
+
+
+def test_one_vector_for_each_item_is_demanded(vectors):
+    with pytest.raises(DataError, match="12 vectors for 3 items"):
+        SemanticRetriever.fit(dataset_of([[0, 1, 2]]), SemanticSettings(), np.float32(vectors))
