@@ -40,10 +40,21 @@ class Settings(BaseModel):
             raise SettingsError(_explain(cls, error, where)) from None
 
     @classmethod
-    def read(cls, path: Path, *, environment: Mapping[str, str] | None = None) -> Self:
+    def read(
+        cls,
+        path: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        changes: Mapping[str, str] | None = None,
+    ) -> Self:
         """Build from a TOML file, overridden by `LONGTALE_SECTION__KEY=value` variables.
 
-        Values in the environment are read as JSON where they are JSON, else as text.
+        Values in the environment and in changes are read as JSON where they are JSON, else as text.
+
+        Args:
+            path: the TOML file.
+            environment: the variables; None is the environment of this process.
+            changes: values by dotted key, such as `models.ease.l2`; they go before the environment.
 
         Raises:
             SettingsError: no such file, no TOML, or as in `parse`.
@@ -54,6 +65,8 @@ class Settings(BaseModel):
             if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
                 keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
                 _put(values, keys, _parsed(text), name)
+        for key, text in ({} if changes is None else changes).items():
+            _put(values, key.split("."), _parsed(text), f"'{key}'")
         return cls.parse(values, where=str(path))
 
 

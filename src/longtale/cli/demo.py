@@ -1,0 +1,136 @@
+"""The main job on real films: read, encode, train, measure, recommend."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from longtale.cli.ask import recent_titles, slate_outcome
+from longtale.cli.command import Outcome
+from longtale.cli.offline import draw_trained, report_outcome, trained_summary
+from longtale.cli.options import DEFAULT_CONFIG, Changes, QualityOption, open_project
+from longtale.cli.progress import showing_progress
+
+if TYPE_CHECKING:
+    from longtale.data.dataset import Dataset
+    from longtale.recommend.pipeline import Recommender
+
+WISH = "slow-burn science fiction, no war"
+_N_SHOWN = 5
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where the settings, the data and the bundle go.")
+    ] = Path("longtale-demo"),
+    quality: QualityOption = "balanced",
+    changes: Changes = None,
+) -> Outcome:
+    """Do the main job on 9,742 real films.
+
+    Read, encode, measure, train, recommend. The films and ratings are MovieLens latest-small, which
+    comes with the package.
+    """
+    from longtale.recommend.bundle import save
+    from longtale.recommend.train import evaluate, train
+
+    start = time.perf_counter()
+    write_project(folder)
+    project = open_project(folder, changes)
+    with showing_progress() as progress:
+        with progress.stage("read films", total=None):
+            dataset = project.intake().dataset
+        report = evaluate(dataset, "time", project.settings, quality=quality, progress=progress)
+        recommender = train(dataset, project.settings, quality=quality, progress=progress)
+        with progress.stage("write bundle", total=None):
+            save(recommender, project.bundle)
+    measured = report_outcome(report, seed=project.settings.split.seed)
+    summary = trained_summary(recommender, project.bundle, time.perf_counter() - start)
+    slates = _slates(recommender)
+
+    def draw(console: Console) -> None:
+        measured.draw(console)
+        draw_trained(console, summary)
+        for slate in slates.values():
+            console.print()
+            slate.draw(console)
+        _draw_next(console, folder)
+
+    values = {"evaluation": measured.values, "trained": summary}
+    return Outcome(
+        {**values, "slates": {name: slate.values for name, slate in slates.items()}}, draw
+    )
+
+
+def write_project(folder: Path) -> None:
+    """Write the films as a project of one's own: the tables, their terms, and the settings."""
+    from longtale.data.movielens import (
+        MOVIELENS_SMALL,
+        movielens_small_settings,
+        read_movielens_small,
+    )
+    from longtale.data.render import render_toml
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("ratings.csv", "tags.csv", "README.txt"):
+        shutil.copyfile(MOVIELENS_SMALL / name, folder / name)
+    catalog = read_movielens_small().dataset.catalog
+    columns = catalog.frame.select("title", "genres", "year")
+    columns.insert_column(0, catalog.items.ids.alias("movieId")).write_csv(folder / "movies.csv")
+    text = render_toml(movielens_small_settings())
+    (folder / DEFAULT_CONFIG).write_text(text, encoding="utf-8")
+
+
+def _slates(recommender: Recommender) -> Mapping[str, Outcome]:
+    user = recommender.dataset.users.ids[0]
+    item = _wordiest_untouched(recommender.dataset)
+    title = recommender.catalog.titles()[recommender.dataset.items.row(item)]
+    liked = " · ".join(recent_titles(recommender, user))
+    return {
+        "known_user": slate_outcome(
+            recommender,
+            recommender.recommend(user, n=_N_SHOWN),
+            f"for user {user}, who last liked {liked}",
+        ),
+        "untouched_item": slate_outcome(
+            recommender,
+            recommender.similar(item, n=_N_SHOWN),
+            f"like {title}, which nobody has rated",
+        ),
+        "newcomer": slate_outcome(
+            recommender,
+            recommender.recommend(text=WISH, n=_N_SHOWN),
+            f"for a newcomer who only wrote: {WISH}",
+        ),
+    }
+
+
+def _wordiest_untouched(dataset: Dataset) -> str:
+    """Give the item with the most text among those without any interaction, else among all."""
+    import numpy as np
+
+    lengths = np.zeros(dataset.n_items, dtype=np.int64)
+    for _, cells in dataset.catalog.texts():
+        lengths += [len(cell or "") for cell in cells]
+    least = dataset.item_counts.min()
+    chosen = np.where(dataset.item_counts == least, lengths, -1).argmax()
+    return dataset.items.ids_of(np.array([chosen]))[0]
+
+
+def _draw_next(console: Console, folder: Path) -> None:
+    where = shlex.quote(str(folder))
+    console.print()
+    console.print("go on with:", style="bold")
+    for command in (
+        f'longtale recommend 42 --config {where} --filter "year >= 1990"',
+        f"longtale search 'a heist that goes wrong' --user 42 --config {where}",
+        "longtale init FOLDER   # with your own data",
+    ):
+        console.print(f"  {command}")

@@ -1,0 +1,115 @@
+"""The command `longtale`: which commands there are, and what becomes of their errors.
+
+Exit codes: 0 all is well, 1 unexpected, 2 a wrong argument or setting, 3 data that cannot be used,
+4 no such user or item, 5 a bundle that is not whole, 6 an extra is not installed, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from longtale import __version__
+from longtale.cli.ask import recommend, search, similar
+from longtale.cli.command import add_command, console, write_json
+from longtale.cli.demo import demo
+from longtale.cli.doctor import doctor
+from longtale.cli.offline import check, evaluate, init, train
+from longtale.cli.settings import settings
+from longtale.errors import LongtaleError
+
+STOPPED = 130
+
+app = typer.Typer(
+    name="longtale",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+COMMANDS = (
+    demo,
+    init,
+    check,
+    train,
+    evaluate,
+    recommend,
+    similar,
+    search,
+    settings,
+    doctor,
+)
+for each in COMMANDS:
+    add_command(app, each)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"longtale {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def longtale(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Recommend and search catalogues that have words in them.
+
+    Begin with `longtale demo`, or with `longtale init FOLDER` where your own data lie.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """Run the command of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; every error becomes a message."""
+    options = _before_dashes(arguments)
+    as_json = "--json" in options
+    try:
+        code = app(list(arguments), standalone_mode=False, prog_name="longtale")
+    except LongtaleError as error:
+        return _failed(error, str(error), error.exit_code, as_json=as_json)
+    except typer.TyperException as error:
+        return _failed(error, _usage_message(error), 2, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the user gets a message, whatever went wrong
+        if "--debug" in options or os.environ.get("LONGTALE_DEBUG", "0") not in ("", "0"):
+            raise
+        message = (
+            f"unexpected {type(error).__name__}: {error}\n"
+            "this is a fault of longtale; see where it happened with: --debug or LONGTALE_DEBUG=1"
+        )
+        return _failed(error, message, 1, as_json=as_json)
+    if code == STOPPED:
+        return _failed(KeyboardInterrupt(), "stopped", STOPPED, as_json=as_json)
+    return int(code or 0)
+
+
+def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    return message if context is None else f"{message}\nsee: {context.command_path} --help"
+
+
+def _failed(error: BaseException, message: str, code: int, *, as_json: bool) -> int:
+    if as_json:
+        kind = type(error).__name__
+        write_json({"error": {"type": kind, "message": message, "exit_code": code}})
+    else:
+        console(stderr=True).print(f"longtale: {message}", style="red", soft_wrap=True)
+    return code

@@ -1,0 +1,192 @@
+"""From files to a trained and measured recommender: `init`, `check`, `train`, `evaluate`."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from longtale.cli.command import Outcome
+from longtale.cli.options import (
+    DEFAULT_CONFIG,
+    Changes,
+    Config,
+    ProtocolChoice,
+    QualityOption,
+    open_project,
+)
+from longtale.cli.progress import showing_progress
+from longtale.cli.render import safe, table_of
+from longtale.cli.reports import draw_inferred, draw_intake, draw_report
+from longtale.errors import SettingsError
+
+if TYPE_CHECKING:
+    from longtale.data.dataset import Dataset
+    from longtale.evaluate.report import Report
+    from longtale.recommend.pipeline import Recommender
+
+
+def init(
+    place: Annotated[
+        str, typer.Argument(help="Folder with the files, or the SQLAlchemy URL of a database.")
+    ] = ".",
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a longtale.toml that is there.")
+    ] = False,
+) -> Outcome:
+    """Look at your data and write longtale.toml.
+
+    Says which column was taken for what, and what it is not sure of.
+    """
+    from longtale.data.infer import infer
+    from longtale.data.render import render_toml
+
+    folder = Path() if "://" in place else Path(place)
+    file = folder / DEFAULT_CONFIG
+    if file.exists() and not force:
+        raise SettingsError(f"'{file}' is there already; write over it with --force")
+    inferred = infer(place)
+    file.write_text(render_toml(inferred.settings, inferred.findings), encoding="utf-8")
+    then = "longtale check" if folder == Path() else f"longtale check {shlex.quote(str(folder))}"
+    values = {
+        "settings_file": str(file),
+        "data": inferred.settings.model_dump(mode="json", exclude_none=True),
+        "unsure": [asdict(finding) for finding in inferred.findings],
+        "next": then,
+    }
+    return Outcome(values, lambda console: draw_inferred(console, values))
+
+
+def check(config: Config = DEFAULT_CONFIG, changes: Changes = None) -> Outcome:
+    """Say what is well and what is wrong with the data.
+
+    Says how many rows, why, and how to mend it. Rows that cannot be read are kept in `quarantine`.
+    """
+    project = open_project(config, changes)
+    with showing_progress() as progress, progress.stage("read data", total=None):
+        intake = project.intake()
+    facts = _facts(intake.dataset)
+    return Outcome(
+        {**intake.report.as_dict(), "facts": facts},
+        lambda console: draw_intake(console, intake.report, facts),
+    )
+
+
+def train(
+    config: Config = DEFAULT_CONFIG,
+    quality: QualityOption = "balanced",
+    changes: Changes = None,
+) -> Outcome:
+    """Train on all data and write the bundle."""
+    from longtale.recommend.bundle import save
+    from longtale.recommend.train import train as fit
+
+    start = time.perf_counter()
+    project = open_project(config, changes)
+    with showing_progress() as progress:
+        with progress.stage("read data", total=None):
+            dataset = project.intake().dataset
+        recommender = fit(dataset, project.settings, quality=quality, progress=progress)
+        with progress.stage("write bundle", total=None):
+            save(recommender, project.bundle)
+    summary = trained_summary(recommender, project.bundle, time.perf_counter() - start)
+    return Outcome(summary, lambda console: draw_trained(console, summary))
+
+
+def evaluate(
+    config: Config = DEFAULT_CONFIG,
+    protocol: Annotated[
+        ProtocolChoice, typer.Option("--protocol", "-p", help="How the data is cut for the test.")
+    ] = "refit",
+    quality: QualityOption = "balanced",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown.")] = False,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Folder for plots as PNG and SVG.")
+    ] = None,
+    changes: Changes = None,
+) -> Outcome:
+    """Measure the blend and each of its parts, by slice.
+
+    Every item of the catalogue is ranked; what a user has seen is masked; ties count half.
+    """
+    from longtale.recommend.train import evaluate as measure
+
+    project = open_project(config, changes)
+    with showing_progress() as progress:
+        with progress.stage("read data", total=None):
+            dataset = project.intake().dataset
+        report = measure(dataset, protocol, project.settings, quality=quality, progress=progress)
+    if plots is not None:
+        from longtale.evaluate.plots import write_plots
+
+        write_plots(report, plots)
+    if markdown:
+        return Outcome(report.as_dict(), lambda console: console.print(report.markdown(), end=""))
+    return report_outcome(report, seed=project.settings.split.seed)
+
+
+def report_outcome(report: Report, *, seed: int) -> Outcome:
+    """Give a report as JSON, or as tables with paired tests of the blend against its parts."""
+    return Outcome(report.as_dict(), lambda console: _draw_report(console, report, seed))
+
+
+def _draw_report(console: Console, report: Report, seed: int) -> None:
+    from longtale.evaluate.comparison import paired
+    from longtale.seeds import generator
+
+    metric = report.metrics[0]
+    blend, *parts = report.models
+    has_users = (blend, "all", metric) in report.per_user
+    rng = generator(seed, "paired tests")
+    tests = paired(report, blend, parts, metric, rng=rng) if has_users and parts else ()
+    draw_report(console, report, metric, tests)
+
+
+def trained_summary(recommender: Recommender, bundle: Path, seconds: float) -> dict[str, Any]:
+    """Give what was trained, as plain values."""
+    hybrid, dataset = recommender.hybrid, recommender.dataset
+    size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    return {
+        "bundle": str(bundle),
+        "version": recommender.version,
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "interactions": len(dataset.interactions),
+        "weights": dict(
+            zip(hybrid.sources, hybrid.blender.state()["weights"].tolist(), strict=True)
+        ),
+        "bundle_mb": round(size / 1e6, 1),
+        "seconds": round(seconds, 1),
+    }
+
+
+def draw_trained(console: Console, summary: Mapping[str, Any]) -> None:
+    """Show what was trained and how far each source is trusted."""
+    console.print(
+        f"✓ trained on {summary['interactions']:,} interactions of {summary['users']:,} users "
+        f"with {summary['items']:,} items in {summary['seconds']} s",
+        style="green",
+    )
+    weights: Mapping[str, float] = summary["weights"]
+    ordered = sorted(weights, key=lambda name: -weights[name])
+    rows = [[name, f"{weights[name]:.0%}", "█" * round(30 * weights[name])] for name in ordered]
+    console.print(table_of(["source", "weight>", ""], rows))
+    console.print(f"bundle: {safe(summary['bundle'])}, {summary['bundle_mb']} MB")
+
+
+def _facts(dataset: Dataset) -> dict[str, int]:
+    return {
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "items nobody has touched": int((dataset.item_counts == 0).sum()),
+        "interactions": len(dataset.interactions),
+        "dismissals": len(dataset.dismissals),
+        "impressions": len(dataset.impressions),
+        "text fields": len(dataset.catalog.text_fields),
+    }
