@@ -1,6 +1,7 @@
 """Metrics against ranx: the largest difference, and the time of each.
 
-ranx needs numba, so it is no dependency: run this where both are installed (`pip install ranx==0.3.21`).
+ranx needs numba, so it is no dependency: run this where both are installed
+(`pip install ranx==0.3.21`).
 
     python -m benchmarks.metrics
 """
