@@ -34,7 +34,9 @@ from longtale.data.prepare import read_dataset
 from longtale.settings import read_toml
 folder, described = Path(sys.argv[1]), Path(sys.argv[1], "longtale.toml")
 settings = (
-    DataSettings.parse(read_toml(described)["data"]) if described.exists() else infer(folder).settings
+    DataSettings.parse(read_toml(described)["data"])
+    if described.exists()
+    else infer(folder).settings
 )
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.perf_counter()

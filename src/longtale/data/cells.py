@@ -182,7 +182,7 @@ def _from_cells(cells: pl.Series, unit: TimeUnit) -> pl.Series:
 
 
 def _from_text(text: pl.Expr) -> pl.Expr:
-    plain = text.str.replace("[Tt]", " ", literal=False).str.replace("(Z| ?UTC)$", "+00:00")
+    plain = text.str.replace(r"^(\S{10})[Tt]", "$1 ").str.replace("(Z| ?UTC)$", "+00:00")
     plain = plain.str.replace(r"([+-]\d\d)(\d\d)$", "$1:$2")
     stamps = [
         plain.str.to_datetime(form, time_unit="us", strict=False) for form in TIME_FORMATS
@@ -202,7 +202,7 @@ def number_cell(table: Table, column: str, name: str, noun: str, *, required: bo
     if dtype == pl.String:
         text = raw.str.strip_chars()
         parsed = text.cast(pl.Float64, strict=False)
-        is_blank = raw.is_null() | (text == "") | parsed.is_nan()
+        is_blank = raw.is_null() | (text == "") | parsed.is_nan().fill_null(value=False)
     elif dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
         parsed = raw.cast(pl.Float64)
         is_blank = parsed.is_null() | parsed.is_nan()

@@ -10,7 +10,6 @@ import polars as pl
 from longtale.data.cells import VALUE_PREFIX, Cell, Fault, surplus_faults, value_of
 from longtale.data.quarantine import REASON
 from longtale.data.sources.table import ROW, Table
-from longtale.errors import SourceError
 
 _FAULT = "__fault"
 
@@ -47,14 +46,7 @@ def check(table: Table, cells: Sequence[Cell]) -> Checked:
     values = [cell.value.alias(VALUE_PREFIX + cell.name) for cell in cells]
     ours = [value_of(cell.name).alias(cell.name) for cell in cells]
     wanted = table.frame.with_columns(values).select(ROW, *ours, fault.alias(_FAULT))
-    try:
-        read = wanted.collect(engine="streaming")
-    except pl.exceptions.ComputeError as error:
-        lines = str(error).splitlines()
-        raise SourceError(
-            f"{table.origin} cannot be parsed: {lines[0][:200]} ... {lines[-1][:200]}; "
-            'a cell with quotes stands between double quotes, and its quotes are doubled: "a ""b"""'
-        ) from None
+    read = table.collected(wanted)
     reasons = pl.Series([f.reason for f in faults], dtype=pl.String)
     bad = read.filter(pl.col(_FAULT).is_not_null())
     bad = bad.select(ROW, reasons.gather(bad[_FAULT]).alias(REASON))

@@ -21,6 +21,7 @@ from longtale.data.cells import (
 )
 from longtale.data.checked import check
 from longtale.data.event import EventKind
+from longtale.data.id_space import IdSpace
 from longtale.data.interactions import Histories, Interactions
 from longtale.data.mapping import EventSource
 from longtale.data.quarantine import Quarantine, TableReport
@@ -28,42 +29,6 @@ from longtale.data.sources.table import ROW, Table
 from longtale.schema import Column
 
 USER, ITEM = "user", "item"
-
-
-@dataclass(frozen=True, eq=False)
-class IdSpace:
-    """Numbers that stand for texts while tables are read, so that a text is held only once.
-
-    The numbers are those of a polars categorical: a text has the same number in every table.
-    """
-
-    dtype: pl.Categorical
-
-    @classmethod
-    def new(cls) -> IdSpace:
-        """Give an empty space."""
-        return cls(pl.Categorical(pl.Categories.random()))
-
-    def cell(self, cell: Cell) -> Cell:
-        """Have a cell's text held in this space."""
-        return Cell(cell.name, cell.value.cast(self.dtype), cell.faults)
-
-    def first_seen(self, *columns: pl.Series) -> pl.Series:
-        """Give the distinct texts of some columns, String, in the order in which they appear."""
-        numbers = [column.cast(self.dtype).to_physical().alias("n") for column in columns]
-        seen = pl.concat([pl.concat(numbers).to_frame()]).with_row_index("at")
-        first = seen.lazy().group_by("n").agg(pl.col("at").min()).sort("at").collect()
-        everything = pl.concat([column.cast(self.dtype).alias("id") for column in columns])
-        return everything.gather(first["at"]).cast(pl.String)
-
-    def rows(self, column: pl.Series, ids: pl.Series) -> NDArray[np.int32]:
-        """Give the place of each cell among `ids`, int32; -1 where it is not one of them."""
-        known = ids.cast(self.dtype).to_physical().to_numpy()
-        asked = column.cast(self.dtype).to_physical().to_numpy()
-        size = 1 + max(known.max(initial=0), asked.max(initial=0))
-        row_of = np.full(size, -1, dtype=np.int32)
-        row_of[known] = np.arange(len(known), dtype=np.int32)
-        return row_of[asked]
 
 
 @dataclass(frozen=True, eq=False)

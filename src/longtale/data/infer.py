@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from longtale.data import column_words as words
 from longtale.data.event import DEFAULT_KINDS, EventKind
@@ -47,6 +48,7 @@ def infer(place: Path | str) -> Inferred:
     findings: list[Finding] = []
     if "://" in str(place):
         sheets = sheets_in_database(str(place))
+        findings += _password(str(place))
     else:
         sheets = sheets_in_folder(Path(place), findings)
     rest = list(sheets)
@@ -72,6 +74,13 @@ def infer(place: Path | str) -> Inferred:
         impressions=None if shown is None else _impressions(shown),
     )
     return Inferred(settings, tuple(findings))
+
+
+def _password(url: str) -> list[Finding]:
+    if urlsplit(url).password is None:
+        return []
+    note = "this file holds a password; LONGTALE_DATA__EVENTS__SOURCE and the like keep it out"
+    return [Finding("data", note)]
 
 
 def _taken(sheets: list[Sheet], fits: Callable[[Sheet], bool]) -> Sheet | None:

@@ -32,8 +32,6 @@ class TableSource(Settings):
     """Table or view to read, where the source is a SQL URL."""
     query: str | None = None
     """SELECT statement to read instead of a table, where the source is a SQL URL."""
-    time_unit: TimeUnit = "auto"
-    """Unit of times that are numbers; `auto` tells it by their size."""
 
     @model_validator(mode="after")
     def _table_or_query(self) -> TableSource:
@@ -54,6 +52,8 @@ class EventSource(TableSource):
     """Column with the item's id."""
     time: str | None = None
     """Column with the time: ISO text, a date, or a number since 1970; without zone it is UTC."""
+    time_unit: TimeUnit = "auto"
+    """Unit of times that are numbers; `auto` tells it by their size."""
     order: str | None = None
     """Column with a number that orders the events of one user; it also breaks equal times."""
     kind: str | None = None
@@ -91,6 +91,8 @@ class ItemSource(TableSource):
     """Column with the time from which the item can be shown."""
     available_until: str | None = None
     """Column with the time from which it no longer can."""
+    time_unit: TimeUnit = "auto"
+    """Unit of times that are numbers; `auto` tells it by their size."""
     hidden: str | None = None
     """Column that is true where the item must not be shown."""
 
@@ -124,6 +126,8 @@ class TagSource(TableSource):
     """Column with the word."""
     time: str | None = None
     """Column with the time at which it was given."""
+    time_unit: TimeUnit = "auto"
+    """Unit of times that are numbers; `auto` tells it by their size."""
 
 
 class ImpressionSource(TableSource):
@@ -141,6 +145,8 @@ class ImpressionSource(TableSource):
     """Column with the probability that this item was shown at this rank."""
     time: str | None = None
     """Column with the time at which it was shown."""
+    time_unit: TimeUnit = "auto"
+    """Unit of times that are numbers; `auto` tells it by their size."""
 
 
 class DataSettings(Settings):

@@ -1,4 +1,21 @@
-"""From the user's tables to a dataset, with an account of every row."""
+"""From the user's tables to a dataset, with an account of every row.
+
+What becomes of odd cells, in every table:
+
+- ids are kept to the letter, without surrounding white space; whole floats lose `.0`; a row whose id
+  is blank, NaN or infinite is set aside.
+- times are ISO text, dates, or numbers since 1970 in seconds to microseconds; without zone they are
+  UTC. One that cannot be read, lies before 1970 or more than a day ahead sets its row aside, but for
+  the availability of items, which may lie anywhere and may be blank.
+- numbers may be blank or NaN, which is none; text and infinity in their place set the row aside.
+- an unknown kind of event sets its row aside; a blank one is the default kind.
+- an event id that was seen before is a duplicate; without such ids repeated events are repeated
+  consumption and stay.
+- identical rows of the catalogue merge; where rows contradict each other the first one counts.
+- a line of text with too many cells is set aside; missing cells at its end are blank.
+- items and users that only events know are added, without words; tags of unknown items are set aside.
+- texts of any length are kept.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +35,10 @@ from longtale.data.event_table import (
     ITEM,
     USER,
     EventTable,
-    IdSpace,
     interactions_of,
     read_events,
 )
+from longtale.data.id_space import IdSpace
 from longtale.data.impressions import Impressions
 from longtale.data.interactions import Interactions
 from longtale.data.mapping import DataSettings, TableSource

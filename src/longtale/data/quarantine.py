@@ -109,8 +109,7 @@ class Quarantine:
                 table.name, table.origin, n_read, kept, n_duplicates, (), tuple(warnings)
             )
         originals = _originals(table, bad)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        originals.write_ndjson(path)
+        _write(originals, path)
         report = TableReport(
             table.name,
             table.origin,
@@ -126,10 +125,21 @@ class Quarantine:
         return report
 
 
+def _write(originals: pl.DataFrame, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        originals.write_ndjson(path)
+    except OSError as error:
+        raise SourceError(
+            f"{len(originals)} rows cannot be read, and not be set aside in '{path}': "
+            f"{error.strerror}; set data.quarantine to a folder that can be written"
+        ) from None
+
+
 def _originals(table: Table, bad: pl.DataFrame) -> pl.DataFrame:
     found = table.frame.join(bad.lazy(), on=ROW, how="inner").sort(ROW)
     original = pl.struct(pl.exclude(ROW, REASON)).alias("original")
-    return found.select(pl.col(ROW).alias("row"), REASON, original).collect(engine="streaming")
+    return table.collected(found.select(pl.col(ROW).alias("row"), REASON, original))
 
 
 def _refusals(originals: pl.DataFrame, faults: Sequence[Fault]) -> tuple[Refusal, ...]:

@@ -48,12 +48,12 @@ class Sheet:
     @cached_property
     def sample(self) -> pl.DataFrame:
         """The first rows."""
-        return self.table.frame.head(SAMPLE_ROWS).collect()
+        return self.table.collected(self.table.frame.head(SAMPLE_ROWS))
 
     @cached_property
     def n_rows(self) -> int:
         """Rows of the table, of a database those of the sample."""
-        return int(self.table.frame.select(pl.len()).collect(engine="streaming").item())
+        return int(self.table.collected(self.table.frame.select(pl.len())).item())
 
     @cached_property
     def user(self) -> str | None:
@@ -148,7 +148,7 @@ class Sheet:
     def distinct(self, column: str, limit: int) -> list[str]:
         """Give the first distinct texts of the whole column, by name."""
         texts = self.table.frame.select(pl.col(column).cast(pl.String).str.strip_chars())
-        found = texts.unique().filter(pl.first() != "").head(limit).collect(engine="streaming")
+        found = self.table.collected(texts.unique().filter(pl.first() != "").head(limit))
         return sorted(found.to_series().to_list())
 
     def ids(self, column: str) -> pl.Series:
@@ -159,7 +159,7 @@ class Sheet:
     def share_known(self, column: str, ids: pl.Series) -> float:
         """Give the share of `ids` that stand somewhere in a column, 0 to 1."""
         cell = id_cell(self.table, column, "id", "item")
-        own = self.table.frame.select(cell.value.alias("id")).collect(engine="streaming")["id"]
+        own = self.table.collected(self.table.frame.select(cell.value.alias("id")))["id"]
         return _share(ids.is_in(own.drop_nulls().implode()))
 
     def _ids(self, names: Sequence[str], stems: Sequence[str]) -> list[str]:
@@ -200,11 +200,12 @@ def sheets_in_folder(folder: Path, findings: list[Finding]) -> list[Sheet]:
         if file.is_file() and suffix_of(file) in SUFFIXES and suffix_of(file) != ".txt":
             try:
                 table = scan_files(file.name.split(".")[0], file.name, folder)
+                sheet = Sheet(table.name, {"source": file.name}, table)
+                if sheet.n_rows:
+                    sheets.append(sheet)
             except DataError as error:
                 findings.append(Finding("data", str(error)))
-                continue
-            sheets.append(Sheet(table.name, {"source": file.name}, table))
-    return [sheet for sheet in sheets if len(sheet.sample)]
+    return sheets
 
 
 def sheets_in_database(url: str) -> list[Sheet]:

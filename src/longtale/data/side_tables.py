@@ -18,7 +18,8 @@ from longtale.data.cells import (
     value_of,
 )
 from longtale.data.checked import Checked, check
-from longtale.data.event_table import ITEM, USER, IdSpace
+from longtale.data.event_table import ITEM, USER
+from longtale.data.id_space import IdSpace
 from longtale.data.impressions import Impressions
 from longtale.data.mapping import ImpressionSource, TagSource
 from longtale.data.quarantine import REASON, Quarantine, TableReport

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from longtale.errors import ColumnError, did_you_mean
+from longtale.errors import ColumnError, SourceError, did_you_mean
 
 ROW = "__row"
 """Number of the row at its source, 1 is the first below the header."""
@@ -55,4 +55,19 @@ class Table:
 
     def sample(self, column: str, n_rows: int = 1000) -> pl.Series:
         """Give the first cells of a column."""
-        return self.frame.select(column).head(n_rows).collect()[column]
+        return self.collected(self.frame.select(column).head(n_rows))[column]
+
+    def collected(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Read what was made of `frame`.
+
+        Raises:
+            SourceError: the source cannot be parsed at all.
+        """
+        try:
+            return frame.collect(engine="streaming")
+        except (pl.exceptions.ComputeError, OSError) as error:
+            lines = str(error).splitlines()
+            raise SourceError(
+                f"{self.origin} cannot be parsed: {lines[0][:200]} ... {lines[-1][:200]}; if a "
+                'cell holds quotes, put it between double quotes and double its own: "a ""b"""'
+            ) from None

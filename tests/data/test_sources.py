@@ -1,0 +1,153 @@
+"""Files and databases as tables: the same rows from each of them."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from longtale.data.mapping import DataSettings, EventSource
+from longtale.data.prepare import read_dataset
+from longtale.data.sources.sql import read_sql
+from longtale.errors import MissingExtraError, SettingsError, SourceError
+
+ROWS = pl.DataFrame({"u": ["A", "B", "A"], "i": ["x,1", "y", "z"], "t": [1, 2, 3]})
+SOURCE = EventSource(source="e", user="u", item="i", time="t")
+
+
+def write(frame: pl.DataFrame, path: Path) -> None:
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    match plain.suffix:
+        case ".parquet":
+            frame.write_parquet(plain)
+        case ".ndjson" | ".jsonl":
+            frame.write_ndjson(plain)
+        case ".tsv":
+            frame.write_csv(plain, separator="\t")
+        case ".csv":
+            frame.write_csv(plain)
+        case _:
+            frame.write_csv(plain, separator=";")
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+
+
+def fingerprint(folder: Path, source: str, **more: str) -> str:
+    values = {**SOURCE.model_dump(exclude_none=True), "source": source, **more}
+    return read_dataset(
+        DataSettings(events=EventSource.model_validate(values)), folder
+    ).dataset.fingerprint
+
+
+@pytest.fixture
+def expected(tmp_path) -> str:
+    write(ROWS, tmp_path / "reference.parquet")
+    return fingerprint(tmp_path, "reference.parquet")
+
+
+@pytest.mark.parametrize(
+    "name", ["e.csv", "e.tsv", "e.txt", "e.ndjson", "e.jsonl", "e.csv.gz", "e.ndjson.gz"]
+)
+def test_each_type_of_file_gives_the_same_dataset(tmp_path, expected, name):
+    write(ROWS, tmp_path / name)
+    assert fingerprint(tmp_path, name) == expected
+
+
+def test_glob_reads_files_in_the_order_of_their_names(tmp_path, expected):
+    (tmp_path / "log").mkdir()
+    write(ROWS[2:], tmp_path / "log" / "day-2.csv")
+    write(ROWS[:2], tmp_path / "log" / "day-1.csv")
+    assert fingerprint(tmp_path, "log/*.csv") == expected
+
+
+def test_file_name_with_brackets_is_a_name(tmp_path, expected):
+    write(ROWS, tmp_path / "e[1].csv")
+    assert fingerprint(tmp_path, "e[1].csv") == expected
+
+
+def test_byte_order_mark_and_windows_line_ends_are_no_content(tmp_path, expected):
+    text = ROWS.write_csv(line_terminator="\r\n")
+    (tmp_path / "e.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert fingerprint(tmp_path, "e.csv") == expected
+
+
+def test_line_that_is_no_json_object_is_set_aside(tmp_path):
+    (tmp_path / "e.ndjson").write_text('{"u":"A","i":"x","t":1}\nnot json\n[1]\n')
+    source = SOURCE.model_copy(update={"source": "e.ndjson"})
+    (report,) = read_dataset(DataSettings(events=source, max_bad_share=1), tmp_path).report.tables
+    assert (report.n_read, report.n_kept) == (3, 1)
+    assert "not json" in report.refusals[0].examples[0]
+
+
+def test_repeated_column_name_is_refused(tmp_path):
+    (tmp_path / "e.csv").write_text("u,i,u\nA,x,B\n")
+    with pytest.raises(SourceError, match=r"names \['u'\] twice"):
+        fingerprint(tmp_path, "e.csv")
+
+
+@pytest.fixture
+def database(tmp_path) -> str:
+    pytest.importorskip("sqlalchemy")
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        connection.execute("create table log (u text, i text, t integer)")
+        connection.executemany("insert into log values (?, ?, ?)", ROWS.rows())
+    connection.close()
+    return f"sqlite:///{tmp_path / 'shop.db'}"
+
+
+def test_table_of_a_database_gives_the_same_dataset(tmp_path, expected, database):
+    assert fingerprint(tmp_path, database, table="log") == expected
+
+
+def test_query_gives_the_same_dataset(tmp_path, expected, database):
+    assert fingerprint(tmp_path, database, query="select * from log order by t") == expected
+
+
+def test_rows_stream_in_chunks(tmp_path, expected, database, monkeypatch):
+    monkeypatch.setattr("longtale.data.sources.tabular.CHUNK_ROWS", 2)
+    monkeypatch.setattr("longtale.data.sources.sql.CHUNK_ROWS", 2)
+    assert fingerprint(tmp_path, database, table="log") == expected
+
+
+def test_unknown_table_offers_the_nearest(database):
+    with pytest.raises(SourceError, match="has no table 'logs'; it has log; did you mean 'log'"):
+        read_sql("events", database, table="logs")
+
+
+def test_empty_table_is_refused(tmp_path, database):
+    with pytest.raises(SourceError, match="holds no rows"):
+        fingerprint(tmp_path, database, query="select * from log where t > 99")
+
+
+def test_wrong_query_is_refused(database):
+    with pytest.raises(SourceError, match=r"the query of sqlite.* cannot be read"):
+        read_sql("events", database, query="select nothing from nowhere")
+
+
+def test_password_stands_in_no_message():
+    pytest.importorskip("psycopg")
+    url = "postgresql+psycopg://me:s3cret@127.0.0.1:1/shop?connect_timeout=1"
+    with pytest.raises(SourceError, match=r"me:\*\*\*@127.0.0.1") as caught:
+        read_sql("events", url, table="log")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_what_is_no_url_is_refused():
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(SourceError, match="not a SQLAlchemy URL"):
+        read_sql("events", "://nowhere", table="log")
+
+
+def test_sql_without_sqlalchemy_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'longtale\[sql\]'"):
+        read_sql("events", "sqlite:///x.db", table="log")
+
+
+def test_sql_needs_a_table_or_a_query():
+    with pytest.raises(SettingsError, match="either 'table' or 'query'"):
+        EventSource.parse({"source": "sqlite:///x.db", "user": "u", "item": "i"})
