@@ -275,9 +275,9 @@ def test_same_files_give_the_same_dataset(tmp_path):
     assert len(prints) == 1
 
 
-def test_settings_without_any_table_are_refused():
-    with pytest.raises(SettingsError, match=r"name at least \[data.events\] or \[data.items\]"):
-        DataSettings.parse({})
+def test_settings_without_any_table_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"neither \[data.events\] nor \[data.items\]"):
+        read_dataset(DataSettings(), tmp_path)
 
 
 def test_unknown_default_kind_is_refused_with_the_nearest():

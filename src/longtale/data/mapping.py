@@ -170,9 +170,7 @@ class DataSettings(Settings):
     """What was shown."""
 
     @model_validator(mode="after")
-    def _something_to_read(self) -> DataSettings:
-        if self.events is None and self.items is None:
-            raise ValueError("name at least [data.events] or [data.items]")
+    def _default_kind_is_known(self) -> DataSettings:
         kinds = self.all_kinds()
         default = None if self.events is None else self.events.default_kind
         if default is not None and default not in kinds:

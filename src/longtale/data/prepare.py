@@ -2,18 +2,19 @@
 
 What becomes of odd cells, in every table:
 
-- ids are kept to the letter, without surrounding white space; whole floats lose `.0`; a row whose id
-  is blank, NaN or infinite is set aside.
-- times are ISO text, dates, or numbers since 1970 in seconds to microseconds; without zone they are
-  UTC. One that cannot be read, lies before 1970 or more than a day ahead sets its row aside, but for
-  the availability of items, which may lie anywhere and may be blank.
+- ids are kept to the letter, without surrounding white space; whole floats lose `.0`; a row whose
+  id is blank, NaN or infinite is set aside.
+- times are ISO text, dates, or numbers since 1970 in seconds to microseconds; without zone they
+  are UTC. One that cannot be read, lies before 1970 or more than a day ahead sets its row aside; the
+  availability of items may lie anywhere, or be blank.
 - numbers may be blank or NaN, which is none; text and infinity in their place set the row aside.
 - an unknown kind of event sets its row aside; a blank one is the default kind.
 - an event id that was seen before is a duplicate; without such ids repeated events are repeated
   consumption and stay.
 - identical rows of the catalogue merge; where rows contradict each other the first one counts.
 - a line of text with too many cells is set aside; missing cells at its end are blank.
-- items and users that only events know are added, without words; tags of unknown items are set aside.
+- items and users that only events know are added, without words; tags of unknown items are set
+  aside.
 - texts of any length are kept.
 """
 
@@ -54,6 +55,7 @@ from longtale.data.sources.table import Table
 from longtale.data.sources.tabular import scan_files
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
+from longtale.errors import SettingsError
 from longtale.log import stage
 
 
@@ -92,10 +94,16 @@ def read_dataset(settings: DataSettings, folder: Path, *, now: int | None = None
         now: microseconds UTC, later events go to quarantine; None is the clock of this machine.
 
     Raises:
+        SettingsError: neither events nor items are named.
         SourceError: a file, table or address cannot be read.
         ColumnError: a column is missing or of the wrong type.
         TooManyBadRowsError: more bad rows than `max_bad_share`.
     """
+    if settings.events is None and settings.items is None:
+        raise SettingsError(
+            "nothing to read: the settings name neither [data.events] nor [data.items]; "
+            f"write them with: longtale init {folder}"
+        )
     with stage("read data") as found:
         tables = _read_tables(settings, folder, time.time_ns() // 1_000 if now is None else now)
         dataset = _dataset(tables, settings)
