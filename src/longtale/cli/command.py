@@ -56,7 +56,7 @@ def add_command(app: typer.Typer, function: Command) -> None:
     """Make a command of a function that gives an outcome; its name and docstring are the help."""
 
     @wraps(function)
-    def command(*, as_json: bool, verbose: bool, debug: bool, **given: object) -> int:  # noqa: ARG001
+    def command(*, as_json: bool, verbose: bool, debug: bool, **given: object) -> int:
         log_to_stderr(verbose=verbose)
         outcome = function(**given)
         if as_json:

@@ -55,7 +55,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def longtale(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(error, str(error), error.exit_code, as_json=as_json)
     except typer.TyperException as error:
         return _failed(error, _usage_message(error), 2, as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - the user gets a message, whatever went wrong
+    except Exception as error:
         if "--debug" in options or os.environ.get("LONGTALE_DEBUG", "0") not in ("", "0"):
             raise
         message = (

@@ -123,12 +123,23 @@ def evaluate(
             dataset = project.intake().dataset
         report = measure(dataset, protocol, project.settings, quality=quality, progress=progress)
     if plots is not None:
-        from longtale.evaluate.plots import write_plots
-
-        write_plots(report, plots)
+        _write_plots(report, plots)
     if markdown:
         return Outcome(report.as_dict(), lambda console: console.print(report.markdown(), end=""))
     return report_outcome(report, seed=project.settings.split.seed)
+
+
+def _write_plots(report: Report, folder: Path) -> None:
+    from longtale.evaluate import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    metric = report.metrics[0]
+    coverage = next((name for name in report.metrics if name.startswith("coverage")), None)
+    for ending in ("png", "svg"):
+        plots.plot_slices(report, folder / f"slices.{ending}", metric=metric)
+        if coverage is not None:
+            path = folder / f"trade-off.{ending}"
+            plots.plot_trade_off(report, path, across=coverage, up=metric)
 
 
 def report_outcome(report: Report, *, seed: int) -> Outcome:

@@ -38,7 +38,7 @@ def _safe_character(character: str) -> str:
 def table_of(
     columns: Iterable[str], rows: Iterable[Iterable[str | Text]], title: str = ""
 ) -> Table:
-    """Lay out a table in the one look that all have; a column whose name ends in `>` stands right."""
+    """Lay out a table; a column whose name ends in `>` holds numbers and stands right."""
     table = empty_table(title)
     for column in columns:
         is_number = column.endswith(">")

@@ -20,7 +20,8 @@ def settings(
 ) -> Outcome:
     """List every setting with its default and help.
 
-    Set them in longtale.toml, with `--set KEY=VALUE`, or as LONGTALE_SECTION__KEY in the environment.
+    Set them in longtale.toml, with --set KEY=VALUE, or in the environment, such as
+    LONGTALE_MODELS__EASE__L2=100.
     """
     from longtale.cli.reference import described
     from longtale.recommend.settings import LongtaleSettings
