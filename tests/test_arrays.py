@@ -53,9 +53,24 @@ def test_top_k_equals_a_stable_sort_of_what_can_be_chosen(scores, k):
         np.testing.assert_array_equal(values[row], [*given_scores[best], *[NAN] * n_padded])
 
 
+@pytest.mark.parametrize("k", [1, 10, 40, 3000])
+@pytest.mark.parametrize("n_different", [2, 50, 100_000])
+def test_top_k_of_a_long_row_equals_a_stable_sort(k, n_different):
+    rng = np.random.default_rng(n_different)
+    scores = rng.integers(0, n_different, (4, 3001)).astype(np.float32)
+    scores[1, 20:] = 0
+    scores[2, rng.random(3001) < 0.5] = NAN
+    items, _ = top_k(scores, k)
+    for row, given_scores in zip(items, scores, strict=True):
+        best = np.argsort(-given_scores, kind="stable")  # NaN goes to the end
+        n_usable = np.count_nonzero(~np.isnan(given_scores))
+        assert row[row >= 0].tolist() == best[: min(k, n_usable)].tolist()
+
+
 def test_top_k_prefers_the_lower_column_among_equals():
-    items, _ = top_k(np.array([[1, 2, 2, 2, 1]], dtype=np.float32), 2)
-    assert items.tolist() == [[1, 2]]
+    scores = np.tile(np.array([1, 2], dtype=np.float32), (1, 500))
+    items, _ = top_k(scores, 600)
+    assert items[0].tolist() == [*range(1, 1000, 2), *range(0, 200, 2)]
 
 
 @pytest.mark.parametrize("k", [1, 3, 7])
