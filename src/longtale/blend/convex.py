@@ -110,11 +110,11 @@ class ConvexBlend:
         return cls(settings, weights, newcomer_weights)
 
     @classmethod
-    def equal(cls, settings: BlendSettings, sources: Sequence[str], only: Sequence[str]) -> Self:
+    def equal(cls, sources: Sequence[str], only: Sequence[str]) -> Self:
         """Give the blend that trusts some sources alike and the others not at all."""
         chosen = np.array([source in only for source in sources], dtype=np.float32)
         weights = chosen / np.maximum(chosen.sum(), 1)
-        return cls(settings, weights, weights)
+        return cls(BlendSettings(), weights, weights)
 
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
         """Give each source's part of the sum, float32 (S, B, N)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-import longtale
 from longtale.blend.convex import BlendSettings, ConvexBlend
 from longtale.blend.hybrid import Hybrid
 from longtale.data.catalog import Catalog, TextField
@@ -21,7 +21,7 @@ from longtale.data.impressions import Impressions
 from longtale.data.interactions import Histories, Interactions
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
-from longtale.encode.load import load_encoder
+from longtale.encode.encoder import load_encoder
 from longtale.encode.prompt import PromptSettings
 from longtale.encode.whiten import Whitening
 from longtale.recommend.assemble import restore_retriever
@@ -85,7 +85,7 @@ def load(folder: Path | str) -> Recommender:
 def _facts(recommender: Recommender) -> dict[str, Any]:
     dataset, vectors = recommender.dataset, recommender.item_vectors
     return {
-        "longtale": longtale.__version__,
+        "longtale": version("longtale"),
         "version": recommender.version,
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprints": {"dataset": dataset.fingerprint, "encoder": vectors.encoder.fingerprint},
@@ -123,7 +123,7 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
         table.write_parquet(folder / f"{name}.parquet")
     for name in ("interactions", "dismissals"):
         events: Interactions = getattr(dataset, name)
-        arrays = {
+        arrays: dict[str, NDArray[np.generic]] = {
             "offsets": events.histories.offsets,
             "items": events.items,
             "weights": events.histories.weights,

@@ -46,7 +46,7 @@ class ItemVectors:
     ) -> ItemVectors:
         """Encode the whole catalogue and fit the whitening on it."""
         raw = encoder.encode(item_texts(catalog.texts(), prompt), on_progress=on_progress)
-        fitted = fit_whitening(raw, whitening)
+        fitted = fit_whitening(raw, dim=whitening.dim, power=whitening.power)
         return cls(encoder, prompt, fitted, fitted.apply(raw))
 
     def of_words(self, texts: Sequence[str]) -> Floats:

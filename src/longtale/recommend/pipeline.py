@@ -108,7 +108,7 @@ class Recommender:
         queries = self._query(None, [item], "")
         screen = self._screen(filter, [item], at)
         stages.mark("query")
-        equal = ConvexBlend.equal(self.hybrid.blender.settings, self.hybrid.sources, ITEM_TO_ITEM)
+        equal = ConvexBlend.equal(self.hybrid.sources, ITEM_TO_ITEM)
         together = replace(self, hybrid=replace(self.hybrid, blender=equal))
         slate = together.slate(queries, _checked(n), exclude=screen.excluded, only=ITEM_TO_ITEM)
         stages.mark("score")

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats
+from longtale.data.bands import BANDS
 from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.query import Queries
 from longtale.recommend.answer import Answer, AnswerItem, Json
 from longtale.recommend.reasons import reason
-from longtale.schema import Band
 
 
 class Stages:
@@ -47,13 +47,13 @@ class Presenter:
 
     Args:
         catalog: N items.
-        bands: words of `Band` (N,), how known each item is.
+        bands: int8 (N,), code in `BANDS` of how known each item is.
         vectors: float32 (N, D), the items' meaning, to find evidence.
         version: name of the model that answers.
     """
 
     catalog: Catalog
-    bands: NDArray[np.str_]
+    bands: NDArray[np.int8]
     vectors: Floats
     version: str
 
@@ -89,7 +89,7 @@ class Presenter:
             rank=place + 1,
             score=float(slate.candidates.scores[0, place]),
             sources=dict(zip(slate.sources, contributions.tolist(), strict=True)),
-            band=Band(self.bands[row]),
+            band=BANDS[self.bands[row]],
             reasons=(why,),
             item={name: _plain(value) for name, value in attributes.items()},
         )

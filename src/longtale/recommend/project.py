@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longtale.data.dataset import Dataset
+from longtale.data.movielens import read_movielens_small
 from longtale.data.prepare import Intake, read_dataset
+from longtale.errors import SettingsError
 from longtale.recommend.settings import LongtaleSettings
 
 SETTINGS_FILE = "longtale.toml"
@@ -39,8 +41,14 @@ class Project:
         """Read and check the data: the dataset and what was found on the way.
 
         Raises:
+            SettingsError: the settings name no data.
             DataError: the data cannot be read, or too many rows are bad.
         """
+        if self.settings.data is None:
+            raise SettingsError(
+                f"the settings in '{self.folder}' have no section [data]; "
+                f"write one with: longtale init {self.folder}"
+            )
         return read_dataset(self.settings.data, self.folder)
 
 
@@ -52,3 +60,8 @@ def read(path: Path | str) -> Dataset:
         DataError: the data cannot be read, or too many rows are bad.
     """
     return Project.open(path).intake().dataset
+
+
+def read_movielens() -> Dataset:
+    """Read the bundled MovieLens latest-small: 610 users, 9,742 films, 100,836 ratings."""
+    return read_movielens_small().dataset

@@ -10,7 +10,7 @@ from pydantic import Field
 from longtale.blend.convex import BlendSettings
 from longtale.data.mapping import DataSettings
 from longtale.data.split import SplitSettings
-from longtale.encode.settings import EncoderSettings
+from longtale.encode.encoder import EncoderSettings
 from longtale.evaluate.measures import EvaluateSettings
 from longtale.models.als import ALSSettings
 from longtale.models.ease import EASESettings
@@ -58,8 +58,8 @@ class ModelsSettings(Settings):
 class LongtaleSettings(Settings):
     """All that is configured, section by section."""
 
-    data: DataSettings = DataSettings()
-    """Where the data are and what their columns mean."""
+    data: DataSettings | None = None
+    """Where the data are and what their columns mean; not needed to ask a trained bundle."""
     encode: EncoderSettings = EncoderSettings()
     """How text becomes vectors."""
     models: ModelsSettings = ModelsSettings()

@@ -16,7 +16,7 @@ from longtale.data.bands import bands
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.data.split import Fold, ProtocolName, split, validation_fold
-from longtale.encode.settings import make_encoder
+from longtale.encode.encoder import make_encoder
 from longtale.evaluate.harness import evaluate as measure
 from longtale.evaluate.report import Report
 from longtale.recommend.assemble import fit_retrievers, newcomer_weights
