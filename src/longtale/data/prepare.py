@@ -5,8 +5,8 @@ What becomes of odd cells, in every table:
 - ids are kept to the letter, without surrounding white space; whole floats lose `.0`; a row whose
   id is blank, NaN or infinite is set aside.
 - times are ISO text, dates, or numbers since 1970 in seconds to microseconds; without zone they
-  are UTC. One that cannot be read, lies before 1970 or more than a day ahead sets its row aside; the
-  availability of items may lie anywhere, or be blank.
+  are UTC. One that cannot be read, lies before 1970 or more than a day ahead sets its row aside;
+  the availability of items may lie anywhere, or be blank.
 - numbers may be blank or NaN, which is none; text and infinity in their place set the row aside.
 - an unknown kind of event sets its row aside; a blank one is the default kind.
 - an event id that was seen before is a duplicate; without such ids repeated events are repeated
