@@ -125,7 +125,9 @@ def test_seen_holds_a_dismissal_whatever_it_weighs(weight):
     weights = np.full(2, weight, dtype=np.float32)
     dismissals = replace(dismissals, histories=replace(dismissals.histories, weights=weights))
     dataset = replace(dataset_of([[0, 1]], n_items=4), dismissals=dismissals)
-    assert sorted(dataset.seen(np.array([0])).indices.tolist()) == [0, 1, 3]
+    seen = dataset.seen(np.array([0]))
+    assert sorted(seen.indices.tolist()) == [0, 1, 3]
+    assert (seen.data > 0).all()
 
 
 def test_matrix_and_counts_tell_of_repeated_events():

@@ -261,6 +261,7 @@ def test_in_time_the_shares_of_events_are_held_out():
     n_events = len(dataset.interactions)
     assert len(parts.test.train.interactions) == round(0.8 * n_events)
     assert len(parts.validation.train.interactions) == round(0.7 * n_events)
+    assert "validation_share 0.1; test_share 0.2; cut 20" in parts.protocol.stamp
 
 
 def test_in_time_events_tied_with_the_cut_are_asked():
@@ -322,11 +323,11 @@ def test_held_out_users_left_no_event():
 
 
 def test_cold_users_are_asked_with_their_first_events_for_their_last_fifth():
-    dataset = dataset_of([list(range(10)) for _ in range(10)])
-    test = split(dataset, ProtocolName.COLD_USERS, SplitSettings(given=(0, 3, 8, 9))).test
+    dataset = dataset_of([list(range(14)) for _ in range(10)])
+    test = split(dataset, ProtocolName.COLD_USERS, SplitSettings(given=(0, 3, 12, 13))).test
     user = test.queries.user_rows[0]
-    assert test.given.tolist() == [0, 3, 8]
-    assert lists_of(test) == [(user, list(range(k)), [8, 9]) for k in (0, 3, 8)]
+    assert test.given.tolist() == [0, 3, 12]
+    assert lists_of(test) == [(user, list(range(k)), [12, 13]) for k in (0, 3, 12)]
 
 
 def test_cold_users_have_the_same_targets_however_much_is_known():
