@@ -9,9 +9,9 @@ from longtale.models.ease import EASE, EASESettings
 from longtale.seeds import generator
 
 
-@pytest.fixture(scope="module")
-def dataset():
-    return generated(generator(0, "ease"), 80, 30, 600)
+@pytest.fixture(scope="module", params=[80, 12], ids=["many users", "few users"])
+def dataset(request):
+    return generated(generator(0, "ease"), request.param, 30, 600)
 
 
 def slow_ease(liked, l2):

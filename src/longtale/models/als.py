@@ -26,15 +26,15 @@ class ALSSettings(Settings):
 
     factors: int = Field(default=128, ge=1)
     """Width of the users' and the items' vectors."""
-    regularization: float = Field(default=1.0, gt=0)
+    regularization: float = Field(default=10.0, gt=0)
     """How strongly the vectors are held small."""
-    alpha: float = Field(default=4.0, gt=0)
+    alpha: float = Field(default=10.0, gt=0)
     """How much more an event counts than an absence."""
     iterations: int = Field(default=15, ge=1)
     """How often users and items are solved in turn."""
     seed: int = Field(default=0, ge=0)
     """Decides where the search begins."""
-    half_life: float | None = Field(default=None, gt=0)
+    half_life: float | None = Field(default=4.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 

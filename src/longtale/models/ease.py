@@ -33,7 +33,7 @@ class EASESettings(Settings):
     take about five minutes and 6 GB), and rare items have little to say here."""
     kept: int = Field(default=500, ge=1)
     """Strongest weights kept for each item."""
-    half_life: float | None = Field(default=3.0, gt=0)
+    half_life: float | None = Field(default=4.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 
@@ -55,8 +55,7 @@ class EASE:
         """Solve for the weights; items without any event take no part and get no score."""
         known = _learned_items(dataset.item_counts, settings.max_items)
         liked = interest(dataset.interactions.histories, known, binary=True)[:, known]
-        inverse = _inverse((liked.T @ liked).toarray(), settings.l2)
-        weights = _strongest(inverse, settings.kept)
+        weights = _strongest(_inverse(liked, settings.l2), settings.kept)
         return cls(settings, ItemWeights(_widened(weights, known), known))
 
     def scores(self, queries: Queries) -> Floats:
@@ -81,13 +80,27 @@ def _learned_items(counts: NDArray[np.int64], max_items: int) -> Mask:
     return known & (counts > 0)
 
 
-def _inverse(gram: Floats, l2: float) -> Floats:
-    """Give (gram + l2 I)⁻¹ of a symmetric matrix, which is overwritten."""
-    gram[np.diag_indices_from(gram)] += np.float32(l2)
-    factor, _ = linalg.lapack.spotrf(np.asfortranarray(gram), overwrite_a=True)
+def _inverse(liked: sparse.csr_array, l2: float) -> Floats:
+    """Give P = (XᵀX + λI)⁻¹, float32 (N, N)."""
+    n_users, n_items = liked.shape
+    if n_users < n_items / 2:
+        return _inverse_by_users(liked, l2)
+    gram = np.asfortranarray((liked.T @ liked).toarray())
+    gram[np.diag_indices(n_items)] += np.float32(l2)
+    factor, _ = linalg.lapack.spotrf(gram, overwrite_a=True)
     inverse, _ = linalg.lapack.spotri(factor, overwrite_c=True)
     inverse += np.triu(inverse, 1).T  # LAPACK fills the upper triangle only
     return inverse
+
+
+def _inverse_by_users(liked: sparse.csr_array, l2: float) -> Floats:
+    """Give the same by Woodbury's identity, P = (I - Xᵀ(XXᵀ + λI)⁻¹X) / λ: quick for few users."""
+    gram = (liked @ liked.T).toarray()
+    gram[np.diag_indices(len(gram))] += np.float32(l2)
+    root = linalg.solve_triangular(linalg.cholesky(gram, lower=True), liked.toarray(), lower=True)
+    inverse = -(root.T @ root)
+    inverse[np.diag_indices(len(inverse))] += 1
+    return inverse / np.float32(l2)
 
 
 def _strongest(inverse: Floats, kept: int) -> sparse.csr_array:
