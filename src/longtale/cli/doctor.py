@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.text import Text
 
 from longtale.cli.command import Outcome
 from longtale.cli.options import DEFAULT_CONFIG, Config
-from longtale.cli.render import safe, table_of
+from longtale.cli.render import Cell, safe, table_of
 from longtale.errors import LongtaleError
 
 State = Literal["well", "missing", "broken"]
@@ -54,9 +55,7 @@ def doctor(config: Config = DEFAULT_CONFIG) -> Outcome:
 
 
 def _draw(console: Console, findings: list[Finding]) -> None:
-    from rich.text import Text
-
-    rows = [
+    rows: list[list[Cell]] = [
         [Text.from_markup(_MARKS[f.state]), f.what, safe(f.found) + (f"\n{f.fix}" if f.fix else "")]
         for f in findings
     ]

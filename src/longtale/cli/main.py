@@ -1,8 +1,4 @@
-"""The command `longtale`: which commands there are, and what becomes of their errors.
-
-Exit codes: 0 all is well, 1 unexpected, 2 a wrong argument or setting, 3 data that cannot be used,
-4 no such user or item, 5 a bundle that is not whole, 6 an extra is not installed, 130 stopped.
-"""
+"""The command `longtale`: which commands there are, and what becomes of their errors."""
 
 from __future__ import annotations
 
@@ -23,6 +19,16 @@ from longtale.cli.settings import settings
 from longtale.errors import LongtaleError
 
 STOPPED = 130
+EXIT_CODES = {
+    0: "all is well",
+    1: "a fault of longtale; of `doctor`: something that is needed is broken",
+    2: "a wrong argument or setting",
+    3: "data or a language model that cannot be used",
+    4: "no such user or item",
+    5: "a bundle that is not whole",
+    6: "an extra is not installed",
+    STOPPED: "stopped by hand",
+}
 
 app = typer.Typer(
     name="longtale",

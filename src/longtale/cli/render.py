@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from longtale.recommend.answer import Answer, AnswerItem
 
+Cell = str | Text
 ROOMY = 140
 """Columns from which the reason of an item has a column of its own."""
 _N_SOURCES = 2
@@ -35,9 +36,7 @@ def _safe_character(character: str) -> str:
     return "\ufffd" if is_steering or character in _TURNING else character
 
 
-def table_of(
-    columns: Iterable[str], rows: Iterable[Iterable[str | Text]], title: str = ""
-) -> Table:
+def table_of(columns: Iterable[str], rows: Iterable[Sequence[Cell]], title: str = "") -> Table:
     """Lay out a table; a column whose name ends in `>` holds numbers and stands right."""
     table = empty_table(title)
     for column in columns:
@@ -103,11 +102,11 @@ def _slate_table(answer: Answer, titles: Mapping[str, str], *, is_roomy: bool) -
     return table
 
 
-def _cells(item: AnswerItem, name: str, *, is_roomy: bool) -> list[str | Text]:
+def _cells(item: AnswerItem, name: str, *, is_roomy: bool) -> list[Cell]:
     why = safe("; ".join(reason.text for reason in item.reasons))
     title = Text(safe(name)) if is_roomy else Text.assemble(safe(name), "\n", (why, "dim"))
     sources = Text((", " if is_roomy else "\n").join(_strongest_sources(item)), style="dim")
-    cells: list[str | Text] = [str(item.rank), title, safe(item.id)]
+    cells: list[Cell] = [str(item.rank), title, safe(item.id)]
     cells += [f"{item.score:.3f}", item.band.value, sources]
     return [*cells, why] if is_roomy else cells
 

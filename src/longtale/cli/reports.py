@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from longtale.cli.render import safe, table_of
+from longtale.cli.render import Cell, safe, table_of
 
 _TABLES = ("events", "items", "users", "tags", "impressions")
 _NO_COLUMNS = ("source", "time_unit", "default_kind")
@@ -72,7 +72,7 @@ def _by_metric(report: Report, metrics: Sequence[str], title: str) -> Table:
 
 def _rows(
     models: Sequence[str], columns: Sequence[str], find: Callable[[str, str], Result | None]
-) -> list[list[str | Text]]:
+) -> list[list[Cell]]:
     best = {
         name: max((r.value for m in models if (r := find(m, name)) is not None), default=math.nan)
         for name in columns
@@ -100,7 +100,7 @@ def _number(value: float) -> str:
 
 
 def _comparison_table(comparisons: Sequence[Comparison], metric: str) -> Table:
-    rows = [
+    rows: list[list[Cell]] = [
         [
             c.second,
             f"{c.test.difference:+.4f}",

@@ -1,8 +1,0 @@
-"""`python -m longtale` is `longtale`."""
-
-from __future__ import annotations
-
-from longtale.cli.main import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,100 @@
+"""Documents are true: what they show runs, and what is made from the code is up to date.
+
+Blocks marked `python` run in a folder with a small trained project, all of one page in one go;
+`python torch` needs the extra `text`. Lines that begin with `longtale` or `$ longtale` in blocks
+marked `console`, `bash` or `sh` must be commands with arguments that exist.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from tests.cli.films import write_films
+from typer.main import get_group
+
+from longtale.cli.main import app, run
+from longtale.cli.pages import pages
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+_BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks_of(document: Path, *marks: str) -> list[str]:
+    """Give the blocks of a document that carry one of these marks."""
+    found = _BLOCK.findall(document.read_text(encoding="utf-8"))
+    return [code for mark, code in found if mark.strip() in marks]
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """Give each line of a document that calls the command line, with the name of the document."""
+    return [
+        (document.name, line.removeprefix("$ "))
+        for document in DOCUMENTS
+        for block in blocks_of(document, "console", "bash", "sh")
+        for line in block.splitlines()
+        if re.match(r"(\$ )?longtale\b", line)
+    ]
+
+
+def with_mark(mark: str) -> list[Path]:
+    return [document for document in DOCUMENTS if blocks_of(document, mark)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_films(tmp_path_factory.mktemp("documents"))
+    assert run(["train", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("document", with_mark("python"), ids=lambda path: path.name)
+def test_code_in_documents_runs(document, project, monkeypatch):
+    monkeypatch.chdir(project)
+    exec("\n".join(blocks_of(document, "python")), {"__name__": document.stem})
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("document", with_mark("python torch"), ids=lambda path: path.name)
+def test_code_with_a_language_model_in_documents_runs(document, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(blocks_of(document, "python torch")), {"__name__": document.stem})
+
+
+@pytest.mark.parametrize(("document", "line"), command_lines())
+def test_commands_in_documents_exist(document, line):
+    group = get_group(app)
+    name, *arguments = shlex.split(line, comments=True)[1:] or ["--help"]
+    if name.startswith("-"):
+        return
+    assert name in group.commands, f"{document}: there is no command '{name}'"
+    group.commands[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_generated_pages_are_as_the_code_says(name):
+    stored = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert stored == pages()[name], "regenerate it with: make docs"
+
+
+def test_the_commands_page_holds_every_option():
+    page = pages()["commands.md"]
+    for name, command in get_group(app).commands.items():
+        section = page.split(f"## {name}\n")[1].split("\n## ")[0]
+        shared = page.split("\n## ")[0]
+        for option in (opt for parameter in command.params for opt in parameter.opts):
+            assert option in section or option in shared, f"{name} {option}"
+
+
+def test_every_setting_has_help_and_a_place_on_the_page():
+    from longtale.cli.reference import described
+    from longtale.recommend.settings import LongtaleSettings
+
+    page = pages()["settings.md"]
+    for each in described(LongtaleSettings):
+        assert each.help, f"{each.key} has no docstring"
+        assert f"`{each.key.rpartition('.')[2]}`" in page
