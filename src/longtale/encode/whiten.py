@@ -91,9 +91,9 @@ def fit_whitening(vectors: Floats, *, dim: int = 192, power: float = 1.0) -> Whi
     usable = variances > _RANK_TOLERANCE * max(float(variances.max()), np.finfo(np.float64).tiny)
     shrunk = _shrunk(variances, centred, covariance)
     scales = np.where(usable, np.where(usable, shrunk, 1.0) ** (-power / 2), 0.0)
-    return Whitening(
-        mean=mean.astype(np.float32), projection=(directions * scales).astype(np.float32)
-    )
+    projection = directions * scales
+    # In C order, as a saved one comes back: the product's last bits depend on it.
+    return Whitening(mean.astype(np.float32), projection.astype(np.float32, order="C"))
 
 
 def _shrunk(

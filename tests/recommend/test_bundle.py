@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from longtale.errors import BundleCorruptError
+from longtale.recommend.bundle import load, save
+from longtale.recommend.pipeline import Recommender
+
+
+@pytest.fixture
+def bundle(recommender: Recommender, tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    save(recommender, folder)
+    return folder
+
+
+def _slates(recommender: Recommender) -> list[object]:
+    answers = [
+        recommender.recommend("user 0", n=50),
+        recommender.recommend(text="space rocket", n=50),
+        recommender.similar("twin", n=50),
+        recommender.search("kitchen", user="user 3", n=50),
+    ]
+    return [answer.as_dict()["items"] for answer in answers]
+
+
+def test_a_loaded_recommender_answers_the_same(recommender: Recommender, bundle: Path) -> None:
+    assert _slates(load(bundle)) == _slates(recommender)
+
+
+def test_a_bundle_can_be_saved_again_from_what_was_loaded(bundle: Path, tmp_path: Path) -> None:
+    again = load(bundle)
+    save(again, tmp_path / "copy")
+    assert _slates(load(tmp_path / "copy")) == _slates(again)
+
+
+def test_a_bundle_holds_no_pickle(bundle: Path) -> None:
+    suffixes = {path.suffix for path in bundle.rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".sha256", ".safetensors", ".parquet", ".onnx"}
+
+
+def test_a_changed_byte_is_refused(bundle: Path) -> None:
+    part = bundle / "retrievers" / "ease.safetensors"
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(BundleCorruptError, match="retrievers/ease"):
+        load(bundle)
+
+
+def test_answering_from_a_bundle_loads_neither_torch_nor_training_packages(bundle: Path) -> None:
+    code = (
+        f"import sys, longtale; r = longtale.load({str(bundle)!r}); r.recommend('user 0'); "
+        "r.similar('twin'); r.search('space', user='user 1'); "
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert not loaded & {"torch", "transformers", "sentence_transformers", "openvino", "implicit"}

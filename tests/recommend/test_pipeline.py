@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from longtale.data.query import Queries
+from longtale.errors import DataError, FilterError, QueryError, UnknownIdError
+from longtale.recommend.answer import Answer
+from longtale.recommend.pipeline import Recommender
+from longtale.schema import Band
+from tests.recommend.conftest import STRANGE_IDS
+
+HIDDEN, NOT_YET = 3, 4
+
+
+def _ids(answer: Answer) -> list[str]:
+    return [item.id for item in answer.items]
+
+
+def _touched(recommender: Recommender, user: str) -> set[str]:
+    dataset = recommender.dataset
+    rows = dataset.histories(np.array([dataset.users.row(user)])).items
+    return set(dataset.items.ids_of(rows))
+
+
+def test_a_known_user_never_gets_what_they_have_seen(recommender: Recommender) -> None:
+    for user in recommender.dataset.users.ids:
+        got = _ids(recommender.recommend(user, n=100))
+        assert not set(got) & _touched(recommender, user)
+
+
+def test_a_slate_has_no_repetition_and_falling_scores(recommender: Recommender) -> None:
+    answer = recommender.recommend("user 0", n=100)
+    scores = [item.score for item in answer.items]
+    assert len(set(_ids(answer))) == len(answer.items)
+    assert scores == sorted(scores, reverse=True)
+    assert [item.rank for item in answer.items] == list(range(1, len(scores) + 1))
+
+
+def test_more_than_the_catalogue_gives_all_that_is_allowed(recommender: Recommender) -> None:
+    dataset = recommender.dataset
+    not_available = {dataset.items.ids[HIDDEN], dataset.items.ids[NOT_YET]}
+    allowed = set(dataset.items.ids) - _touched(recommender, "user 1") - not_available
+    assert set(_ids(recommender.recommend("user 1", n=10_000))) == allowed
+
+
+def test_hidden_and_unavailable_items_never_come(recommender: Recommender) -> None:
+    ids = recommender.dataset.items.ids
+    got = _ids(recommender.recommend(n=100))
+    assert ids[HIDDEN] not in got
+    assert ids[NOT_YET] not in got
+    later = _ids(recommender.recommend(n=100, at=datetime(2101, 1, 1, tzinfo=UTC)))
+    assert ids[HIDDEN] not in later
+    assert ids[NOT_YET] in later
+
+
+def test_contributions_sum_to_the_score(recommender: Recommender) -> None:
+    for item in recommender.recommend("user 2", n=5).items:
+        assert sum(item.sources.values()) == pytest.approx(item.score, abs=1e-4)
+
+
+def test_a_filter_lets_only_matching_items_through(recommender: Recommender) -> None:
+    answer = recommender.recommend("user 0", n=100, filter="year >= 1990")
+    assert answer.items
+    assert all(item.item["year"] >= 1990 for item in answer.items)
+
+
+def test_a_filter_on_an_unknown_column_is_refused(recommender: Recommender) -> None:
+    with pytest.raises(FilterError, match="did you mean 'year'"):
+        recommender.recommend("user 0", filter="yaer >= 1990")
+
+
+def test_excluded_items_never_come(recommender: Recommender) -> None:
+    first = _ids(recommender.recommend("user 0"))
+    assert not set(first[:2]) & set(_ids(recommender.recommend("user 0", exclude=first[:2])))
+
+
+@pytest.mark.parametrize("item", STRANGE_IDS)
+def test_ids_of_any_script_work(recommender: Recommender, item: str) -> None:
+    assert item not in _ids(recommender.similar(item, n=100))
+    assert recommender.recommend(history=[item], n=3).items
+
+
+def test_an_unknown_user_is_refused_with_the_nearest(recommender: Recommender) -> None:
+    with pytest.raises(UnknownIdError, match=r"unknown user 'usr 1'.*did you mean 'user"):
+        recommender.recommend("usr 1")
+
+
+@pytest.mark.parametrize("ask", [{"history": ["nope"]}, {"exclude": ["nope"]}])
+def test_an_unknown_item_is_refused(recommender: Recommender, ask: dict[str, Any]) -> None:
+    with pytest.raises(UnknownIdError, match="unknown item 'nope'"):
+        recommender.recommend(**ask)
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_an_empty_slate_is_refused(recommender: Recommender, n: int) -> None:
+    with pytest.raises(QueryError, match=f"n is {n}"):
+        recommender.recommend("user 0", n=n)
+
+
+def test_anybody_gets_a_slate_even_without_history_and_words(recommender: Recommender) -> None:
+    answer = recommender.recommend()
+    assert len(answer.items) == 10
+    assert answer.items[0].band is not Band.NEW
+
+
+def test_words_find_what_they_name(recommender: Recommender) -> None:
+    title = recommender.catalog.titles()[-1]
+    assert "twin" in _ids(recommender.recommend(text=title, n=3))
+    assert "twin" in _ids(recommender.search(title, n=3))
+
+
+def test_one_event_changes_the_next_answer(recommender: Recommender) -> None:
+    before = recommender.recommend(n=100)
+    after = recommender.recommend(history=[before.items[0].id], n=100)
+    assert _ids(after) != _ids(before)[1:]
+    assert before.items[0].id not in _ids(after)
+
+
+def test_an_untouched_item_is_similar_to_its_twin(recommender: Recommender) -> None:
+    twin = recommender.similar("twin", n=3)
+    titles = {item.id: item.item["title"] for item in twin.items}
+    assert recommender.catalog.titles()[-1] in titles.values()
+    assert "twin" not in titles
+
+
+def test_the_twin_is_new_and_can_be_recommended(recommender: Recommender) -> None:
+    items = {item.id: item for item in recommender.recommend("user 1", n=100).items}
+    assert items["twin"].band is Band.NEW
+
+
+def test_a_new_item_is_found_without_training(recommender: Recommender) -> None:
+    added = pl.DataFrame({"item_id": ["brand new"], "title": ["submarine volcano documentary"]})
+    grown = recommender.with_items(added)
+    assert _ids(grown.search("volcano documentary", n=1)) == ["brand new"]
+    assert "brand new" in _ids(grown.recommend("user 0", n=100))
+    with pytest.raises(UnknownIdError, match="brand new"):
+        recommender.similar("brand new")
+
+
+def test_an_item_that_is_there_is_not_added_again(recommender: Recommender) -> None:
+    again = pl.DataFrame({"item_id": ["twin"], "title": ["other"]})
+    with pytest.raises(DataError, match=r"\['twin'\] are in the catalogue already"):
+        recommender.with_items(again)
+
+
+def test_new_items_need_their_id_column(recommender: Recommender) -> None:
+    with pytest.raises(DataError, match="no column 'item_id'"):
+        recommender.with_items(pl.DataFrame({"title": ["x"]}))
+
+
+def test_taste_changes_the_order_of_hits(recommender: Recommender) -> None:
+    words = recommender.catalog.titles()[0]
+    plain = recommender.search(words, n=100)
+    personal = recommender.search(words, user="user 39", personal=1.0, n=100)
+    assert set(_ids(plain)) == set(_ids(personal))
+    assert _ids(plain) != _ids(personal)
+    assert "taste" in personal.items[0].sources
+
+
+def test_blank_words_are_refused(recommender: Recommender) -> None:
+    with pytest.raises(QueryError, match="blank"):
+        recommender.search("  ")
+
+
+def test_personal_share_has_a_range(recommender: Recommender) -> None:
+    with pytest.raises(QueryError, match=r"personal is 1\.5"):
+        recommender.search("space", personal=1.5)
+
+
+def test_words_of_a_megabyte_are_answered(recommender: Recommender) -> None:
+    assert recommender.search("rocket " * 150_000, n=1).items
+
+
+@dataclass(frozen=True, eq=False)
+class Broken:
+    """A retriever that fails when it is asked."""
+
+    inner: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def scores(self, queries: Queries) -> Any:
+        raise MemoryError("broken on purpose")
+
+
+def _with_broken(recommender: Recommender, names: set[str]) -> Recommender:
+    parts = tuple(Broken(r) if r.name in names else r for r in recommender.hybrid.retrievers)
+    return replace(recommender, hybrid=replace(recommender.hybrid, retrievers=parts))
+
+
+def test_a_broken_part_is_named_and_the_others_answer(recommender: Recommender) -> None:
+    answer = _with_broken(recommender, {"ease"}).recommend("user 0", n=5)
+    assert answer.degraded == ("ease",)
+    assert len(answer.items) == 5
+
+
+def test_when_all_parts_are_broken_the_most_touched_items_come(recommender: Recommender) -> None:
+    broken = _with_broken(recommender, set(recommender.hybrid.sources))
+    answer = broken.recommend(n=5)
+    counts = recommender.dataset.item_counts[recommender.dataset.items.rows(_ids(answer))]
+    assert len(answer.degraded) == len(recommender.hybrid.sources)
+    assert counts.tolist() == sorted(counts.tolist(), reverse=True)
+    assert counts[0] == np.delete(recommender.dataset.item_counts, [HIDDEN, NOT_YET]).max()
+
+
+def test_an_answer_is_plain_json_in_the_agreed_shape(recommender: Recommender) -> None:
+    answer = recommender.recommend("user 0", n=1).as_dict()
+    assert list(answer) == [
+        "slate_id",
+        "model_version",
+        "seq",
+        "took_ms",
+        "stages",
+        "degraded",
+        "items",
+    ]
+    (item,) = answer["items"]
+    assert list(item) == ["id", "score", "rank", "sources", "band", "reasons", "item"]
+    assert list(item["reasons"][0]) == ["code", "evidence", "weight", "text"]
+
+
+def test_each_evidence_is_an_item_of_the_history(recommender: Recommender) -> None:
+    for user in ("user 0", "user 30"):
+        for item in recommender.recommend(user, n=10).items:
+            assert set(item.reasons[0].evidence) <= _touched(recommender, user)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from longtale.data.split import ProtocolName
+from longtale.data.synthetic import dataset_of, generated, two_tribes
+from longtale.errors import SplitError
+from longtale.recommend.project import read_movielens
+from longtale.recommend.settings import LongtaleSettings, Quality
+from longtale.recommend.train import evaluate, train
+
+
+def test_training_is_deterministic(settings: LongtaleSettings, rng: np.random.Generator) -> None:
+    dataset = two_tribes(rng)
+    first, second = (train(dataset, settings) for _ in range(2))
+    assert first.version == second.version
+    items = [r.recommend(dataset.users.ids[0]).as_dict()["items"] for r in (first, second)]
+    assert items[0] == items[1]
+
+
+def test_each_tribe_gets_its_own(settings: LongtaleSettings, rng: np.random.Generator) -> None:
+    dataset = two_tribes(rng, loyalty=1.0)
+    recommender = train(dataset, settings)
+    half = dataset.n_items // 2
+    for row, belongs in ((0, lambda item: item < half), (-1, lambda item: item >= half)):
+        best = recommender.recommend(dataset.users.ids[row]).items[0]
+        assert belongs(dataset.items.row(best.id))
+
+
+@pytest.mark.parametrize("protocol", list(ProtocolName))
+def test_every_protocol_measures_the_blend_and_each_part(
+    settings: LongtaleSettings, rng: np.random.Generator, protocol: ProtocolName
+) -> None:
+    dataset = generated(rng, 120, 60, 2400)
+    report = evaluate(dataset, protocol, settings)
+    assert report.models == ("blend", *settings.models.use)
+    assert report.protocol.name is protocol
+    assert np.isfinite(report.find("blend", "ndcg@10").value)
+    assert report.cost["peak_memory_mb"] > 0
+    assert "fit ease_cpu_s" in report.cost
+
+
+def test_data_without_times_leave_rising_out(
+    settings: LongtaleSettings, rng: np.random.Generator
+) -> None:
+    report = evaluate(two_tribes(rng), "refit", settings)
+    assert "rising" not in report.models
+
+
+def test_the_fast_preset_leaves_the_slow_parts_out() -> None:
+    fast = LongtaleSettings().for_quality(Quality.FAST)
+    assert set(fast.models.use) < set(LongtaleSettings().models.use)
+
+
+def test_data_with_nothing_to_learn_from_is_refused(settings: LongtaleSettings) -> None:
+    with pytest.raises(SplitError, match="nobody can be asked"):
+        train(dataset_of([[0], [1]]), settings)
+
+
+def test_shuffled_titles_lose_what_meaning_gained(settings: LongtaleSettings) -> None:
+    """The control of the evaluation: where words do not belong to the items, they cannot help."""
+    rng = np.random.default_rng(5)
+    dataset = generated(rng, 200, 100, 4000)
+    frame = dataset.catalog.frame
+    shuffled = frame.with_columns(
+        frame[name].gather(rng.permutation(len(frame)).tolist()) for name in frame.columns
+    )
+    catalog = type(dataset.catalog)(dataset.items, shuffled, dataset.catalog.text_fields)
+    spoiled = type(dataset)(**{**vars(dataset), "catalog": catalog})
+    honest, control = (evaluate(d, "cold-items", settings) for d in (dataset, spoiled))
+    assert control.find("semantic", "ndcg@10").high < honest.find("semantic", "ndcg@10").low
+
+
+def test_the_bundled_films_are_read() -> None:
+    assert read_movielens().n_users == 610
