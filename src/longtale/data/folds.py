@@ -137,10 +137,16 @@ def _fold(
 
 
 def _fresh(targets: Histories, seen: sparse.csr_array) -> Histories:
-    """Keep the first event of each user with each item that is not seen."""
+    """Keep the first event of each user with each item that is not seen.
+
+    Args:
+        targets: B users.
+        seen: (B, N), as `Histories.matrix` makes it: no entry twice, columns of a row rising.
+    """
     n_items = seen.shape[1]
     keys = segment_rows(targets.offsets) * n_items + targets.items
     seen_keys = segment_rows(seen.indptr) * n_items + seen.indices
+    met = np.searchsorted(seen_keys, keys, side="right") > np.searchsorted(seen_keys, keys)
     is_first = np.zeros(len(keys), dtype=np.bool_)
     is_first[np.unique(keys, return_index=True)[1]] = True
-    return targets.where(is_first & ~np.isin(keys, seen_keys))
+    return targets.where(is_first & ~met)
