@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.recommend.conftest import STRANGE_IDS
 
 from longtale.data.query import Queries
 from longtale.errors import DataError, FilterError, QueryError, UnknownIdError
 from longtale.recommend.answer import Answer
 from longtale.recommend.pipeline import Recommender
 from longtale.schema import Band
-from tests.recommend.conftest import STRANGE_IDS
 
 HIDDEN, NOT_YET = 3, 4
 
