@@ -156,8 +156,8 @@ def test_wrong_encoding_names_the_first_bad_byte(tmp_path, packed):
 
 def test_bad_byte_behind_the_first_block_has_the_right_offset(tmp_path, monkeypatch):
     monkeypatch.setattr("longtale.data.sources.tabular.BLOCK_BYTES", 4)
-    (tmp_path / "e.csv").write_bytes("u,i\nA,é€🦊\n".encode() + b"B,\xff\n")
-    with pytest.raises(SourceError, match="byte 0xff at offset 18"):
+    (tmp_path / "e.csv").write_bytes("u,i\nA,é€🦊".encode() + b"\xff\n")
+    with pytest.raises(SourceError, match="byte 0xff at offset 15"):
         read_dataset(DataSettings(events=EventSource(source="e.csv", user="u", item="i")), tmp_path)
 
 
