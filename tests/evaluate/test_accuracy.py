@@ -210,7 +210,7 @@ def test_ideal_list_is_never_longer_than_k():
     assert accuracy.ndcg(ranks, 2).tolist() == pytest.approx([1.0])
 
 
-def test_equal_targets_share_their_order_in_the_average_precision():
+def test_equal_targets_alone_at_the_top_have_perfect_precision():
     assert accuracy.average_precision(TargetRanks.of([[1.5, 1.5]], n_ranked=3), 3).tolist() == [1.0]
 
 

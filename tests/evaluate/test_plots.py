@@ -51,7 +51,7 @@ def test_trade_off_is_drawn(report, plots, tmp_path):
 
 
 def test_unknown_metric_is_refused(report, plots, tmp_path):
-    with pytest.raises(DataError, match="no metric 'ndgc@2'.*did you mean 'ndcg@2'"):
+    with pytest.raises(DataError, match=r"no metric 'ndgc@2'.*did you mean 'ndcg@2'"):
         plots.plot_slices(report, tmp_path / "x.png", metric="ndgc@2")
     with pytest.raises(DataError, match="no metric 'coverage@10'"):
         plots.plot_trade_off(report, tmp_path / "x.png")

@@ -225,11 +225,13 @@ def average_precision(ranks: TargetRanks, k: int) -> Values:
 
         Σ_{r_i <= k} i / r_i  /  min(k, n)
 
-    Among relevant items of the same score i counts ties half, as the rank does. Its mean over users
-    is the MAP. With k >= n and no cut it is the average precision of the information retrieval
-    books; trec_eval divides by n also where k < n.
+    Its mean over users is the MAP. With k >= n and no cut it is the average precision of the
+    information retrieval books; trec_eval divides by n also where k < n.
     """
-    precisions = np.where(ranks.ranks <= k, _orders(ranks) / ranks.ranks, 0.0)
+    owners = segment_rows(ranks.offsets)
+    best_first = ranks.ranks[np.lexsort((ranks.ranks, owners))]
+    numbers = 1 + np.arange(len(owners)) - ranks.offsets[owners]
+    precisions = np.where(best_first <= k, numbers / best_first, 0.0)
     return ranks.per_user(ranks.total(precisions) / np.clip(ranks.counts, 1, k))
 
 
@@ -249,18 +251,3 @@ def auc(ranks: TargetRanks) -> Values:
 
 def _hits(ranks: TargetRanks, k: int) -> Values:
     return ranks.total(ranks.ranks <= k)
-
-
-def _orders(ranks: TargetRanks) -> NDArray[np.float64]:
-    """Number each user's targets by rank from 1, equal ranks by their mean number, (n,)."""
-    users = segment_rows(ranks.offsets)
-    by_rank = np.lexsort((ranks.ranks, users))
-    numbers = 1.0 + np.arange(len(by_rank)) - ranks.offsets[users]
-    owner, place = users[by_rank], ranks.ranks[by_rank]
-    is_first = np.ones(len(by_rank), dtype=np.bool_)
-    is_first[1:] = (owner[1:] != owner[:-1]) | (place[1:] != place[:-1])
-    group = np.cumsum(is_first) - 1
-    means = np.bincount(group, weights=numbers) / np.bincount(group)
-    orders = np.empty(len(by_rank))
-    orders[by_rank] = means[group]
-    return orders

@@ -103,8 +103,9 @@ def diversity(items: Rows, vectors: Floats) -> Values:
         items: int32 (B, k), -1 is padding.
         vectors: float32 (N, D), of any length.
     """
+    units = unit_rows(vectors)
     starts = range(0, len(items), _CHUNK)
-    parts = [_cosine_diversity(items[start : start + _CHUNK], vectors) for start in starts]
+    parts = [_cosine_diversity(items[start : start + _CHUNK], units) for start in starts]
     return np.concatenate([np.empty(0), *parts])
 
 
@@ -133,12 +134,11 @@ def _mean_jaccard(has: Mask) -> float:
     return float(similar[np.triu_indices(len(has), k=1)].mean())
 
 
-def _cosine_diversity(items: Rows, vectors: Floats) -> Values:
-    found = vectors[np.maximum(items, 0)]  # (B, k, D)
-    found[items < 0] = 0
-    units = unit_rows(found.reshape(-1, found.shape[-1])).reshape(found.shape)
-    n_vectors = np.count_nonzero(units.any(axis=2), axis=1).astype(np.float64)
-    squares = np.square(units.sum(axis=1, dtype=np.float64)).sum(axis=1)
+def _cosine_diversity(items: Rows, units: Floats) -> Values:
+    counted = (items >= 0) & units.any(axis=1)[items]
+    found = units[items] * counted[:, :, None]  # (B, k, D)
+    squares = np.square(found.sum(axis=1), dtype=np.float64).sum(axis=1)
+    n_vectors = counted.sum(axis=1)
     pairs = n_vectors * (n_vectors - 1)
     similar = np.divide(
         squares - n_vectors, pairs, out=np.full(len(items), np.nan), where=pairs > 0
