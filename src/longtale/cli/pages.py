@@ -21,7 +21,7 @@ _ABOUT_COMMANDS = """\
 Every command also takes `--json` (exactly one JSON document on standard output, also for an error:
 `{"error": {"type", "message", "exit_code"}}`), `--verbose` (a log line per stage on standard error)
 and `--debug` (the traceback of an unexpected error; so does `LONGTALE_DEBUG=1`).
-`longtale --install-completion` makes the shell complete commands, options and the keys of `--set`."""
+`longtale --install-completion` makes the shell complete commands, options and keys of `--set`."""
 _SHARED = ("--json", "--verbose", "--debug")
 
 
@@ -52,8 +52,7 @@ def commands_page() -> str:
     lines += _table(["exit code", "meaning"], [[str(c), text] for c, text in EXIT_CODES.items()])
     group = get_group(app)
     context = typer.Context(group, info_name="longtale")
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
+    for name, command in group.commands.items():
         own = typer.Context(command, info_name=name, parent=context)
         usage = " ".join(["longtale", name, *command.collect_usage_pieces(own)])
         records = [p.get_help_record(own) for p in command.params if p.opts[0] not in _SHARED]

@@ -7,16 +7,27 @@ from contextlib import contextmanager
 
 from rich.progress import (
     BarColumn,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from longtale.cli.command import console
 from longtale.recommend.cost import Advance, NoProgress, Progress
+
+
+class _Clock(ProgressColumn):
+    """The time left where it can be told, else the time spent."""
+
+    def render(self, task: Task) -> Text:
+        if task.finished or task.time_remaining is None:
+            return Text(f"{task.finished_time or task.elapsed or 0:.1f} s", style="dim")
+        minutes, seconds = divmod(int(task.time_remaining), 60)
+        return Text(f"{minutes}:{seconds:02} left")
 
 
 class StageBars:
@@ -46,8 +57,7 @@ def showing_progress() -> Iterator[Progress]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _Clock(),
     )
     with Bars(*columns, console=shown) as bars:
         yield StageBars(bars)

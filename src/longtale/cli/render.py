@@ -36,9 +36,9 @@ def _safe_character(character: str) -> str:
     return "\ufffd" if is_steering or character in _TURNING else character
 
 
-def table_of(columns: Iterable[str], rows: Iterable[Sequence[Cell]], title: str = "") -> Table:
+def table_of(columns: Iterable[str], rows: Iterable[Sequence[Cell]]) -> Table:
     """Lay out a table; a column whose name ends in `>` holds numbers and stands right."""
-    table = empty_table(title)
+    table = empty_table()
     for column in columns:
         is_number = column.endswith(">")
         table.add_column(
@@ -52,17 +52,22 @@ def table_of(columns: Iterable[str], rows: Iterable[Sequence[Cell]], title: str 
     return table
 
 
-def empty_table(title: str = "") -> Table:
+def empty_table() -> Table:
     """Give a table without columns in the one look that all have."""
     return Table(
-        title=Text(title, style="bold") if title else None,
-        title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
         padding=(0, 1, 0, 0),
         header_style="bold",
     )
+
+
+def draw_titled(console: Console, title: str, table: Table) -> None:
+    """Show a table under its title, with room above."""
+    console.print()
+    console.print(Text(title, style="bold"))
+    console.print(table)
 
 
 def draw_slate(console: Console, answer: Answer, titles: Mapping[str, str], heading: str) -> None:

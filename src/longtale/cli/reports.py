@@ -10,16 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from longtale.cli.render import Cell, safe, table_of
-
-_TABLES = ("events", "items", "users", "tags", "impressions")
-_NO_COLUMNS = ("source", "time_unit", "default_kind")
+from longtale.cli.render import Cell, draw_titled, safe, table_of
 
 if TYPE_CHECKING:
     from longtale.data.prepare import IntakeReport
     from longtale.evaluate.comparison import Comparison
     from longtale.evaluate.report import Report, Result
 
+_TABLES = ("events", "items", "users", "tags", "impressions")
+_NO_COLUMNS = ("source", "time_unit", "default_kind")
+_SURE = 0.05
+"""Below this p one is called better than the other."""
 _BEYOND = ("coverage", "gini", "novelty", "diversity", "popularity", "tail_share")
 """Metrics of which more is not simply better."""
 
@@ -38,15 +39,15 @@ def draw_report(
     console.print(Text(f"protocol {report.protocol.name}", style="bold"))
     console.print(f"{report.protocol.stamp}", style="dim")
     console.print(f"{report.n_requests} requests, {report.n_left_out} without a target left out")
-    console.print()
-    console.print(_by_slice(report, metric))
+    draw_titled(console, f"{metric} by slice, ± half the interval", _by_slice(report, metric))
     accuracy = [m for m in report.metrics if not m.startswith(_BEYOND)]
     beyond = [m for m in report.metrics if m.startswith(_BEYOND)]
     for title, metrics in (("accuracy", accuracy), ("beyond accuracy", beyond)):
         if metrics:
-            console.print(_by_metric(report, metrics, title))
+            draw_titled(console, title, _by_metric(report, metrics))
     if comparisons:
-        console.print(_comparison_table(comparisons, metric))
+        title = f"{comparisons[0].first} against each part, {metric} (p after Holm)"
+        draw_titled(console, title, _comparison_table(comparisons))
     spent = sum(s for name, s in report.cost.items() if name.endswith("_cpu_s"))
     memory = report.cost.get("peak_memory_mb", math.nan)
     console.print(f"cost: {spent:.1f} processor seconds, {memory:.0f} MB", style="dim")
@@ -59,15 +60,14 @@ def _by_slice(report: Report, metric: str) -> Table:
     n_of = {name: max(r.n for key, r in found.items() if key[1] == name) for name in slices}
     counts = ["requests", *(str(n_of[name]) for name in slices)]
     rows = _rows(report.models, slices, lambda model, name: found.get((model, name)))
-    title = f"{metric} by slice, ± half the interval"
-    return table_of(["", *heads], [[Text(cell, style="dim") for cell in counts], *rows], title)
+    return table_of(["", *heads], [[Text(cell, style="dim") for cell in counts], *rows])
 
 
-def _by_metric(report: Report, metrics: Sequence[str], title: str) -> Table:
+def _by_metric(report: Report, metrics: Sequence[str]) -> Table:
     found = {(r.model, r.metric): r for r in report.results if r.slice == "all"}
     heads = [f"{name.replace('_', chr(10)).replace('@', chr(10) + '@')}>" for name in metrics]
     rows = _rows(report.models, metrics, lambda model, name: found.get((model, name)))
-    return table_of(["", *heads], rows, title)
+    return table_of(["", *heads], rows)
 
 
 def _rows(
@@ -99,7 +99,7 @@ def _number(value: float) -> str:
     return shown.removeprefix("0") if abs(value) < 1 else shown
 
 
-def _comparison_table(comparisons: Sequence[Comparison], metric: str) -> Table:
+def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
     rows: list[list[Cell]] = [
         [
             c.second,
@@ -110,16 +110,14 @@ def _comparison_table(comparisons: Sequence[Comparison], metric: str) -> Table:
         ]
         for c in comparisons
     ]
-    title = f"{comparisons[0].first} against each part, {metric} (p after Holm)"
-    return table_of(["against", "difference>", "interval>", "p>", ""], rows, title)
+    return table_of(["against", "difference>", "interval>", "p>", ""], rows)
 
 
 def _verdict(comparison: Comparison) -> Text:
-    if comparison.test.low > 0:
-        return Text("better", style="green")
-    if comparison.test.high < 0:
-        return Text("worse", style="red")
-    return Text("cannot tell", style="dim")
+    if not comparison.corrected_p < _SURE:
+        return Text("cannot tell", style="dim")
+    is_better = comparison.test.difference > 0
+    return Text("better", style="green") if is_better else Text("worse", style="red")
 
 
 def draw_inferred(console: Console, values: Mapping[str, Any]) -> None:
@@ -165,7 +163,9 @@ def draw_intake(console: Console, report: IntakeReport, facts: Mapping[str, Any]
         console.print(f"! {safe(warning)}", style="yellow")
     if not warnings and not any(table.refusals for table in report.tables):
         console.print("✓ every row is well", style="green")
-    console.print(table_of(["", ">"], [[name, _count(value)] for name, value in facts.items()]))
+    summary = table_of(["", ">"], [[name, _count(value)] for name, value in facts.items()])
+    summary.show_header = False
+    console.print(summary)
 
 
 def _count(value: object) -> str:
