@@ -104,8 +104,10 @@ def diversity(items: Rows, vectors: Floats) -> Values:
         vectors: float32 (N, D), of any length.
     """
     units = unit_rows(vectors)
-    starts = range(0, len(items), _CHUNK)
-    parts = [_cosine_diversity(items[start : start + _CHUNK], units) for start in starts]
+    has_vector = np.count_nonzero(units, axis=1) > 0
+    counted = (items >= 0) & has_vector[items]
+    chunks = [slice(start, start + _CHUNK) for start in range(0, len(items), _CHUNK)]
+    parts = [_cosine_diversity(items[chunk], counted[chunk], units) for chunk in chunks]
     return np.concatenate([np.empty(0), *parts])
 
 
@@ -134,8 +136,7 @@ def _mean_jaccard(has: Mask) -> float:
     return float(similar[np.triu_indices(len(has), k=1)].mean())
 
 
-def _cosine_diversity(items: Rows, units: Floats) -> Values:
-    counted = (items >= 0) & units.any(axis=1)[items]
+def _cosine_diversity(items: Rows, counted: Mask, units: Floats) -> Values:
     found = units[items] * counted[:, :, None]  # (B, k, D)
     squares = np.square(found.sum(axis=1), dtype=np.float64).sum(axis=1)
     n_vectors = counted.sum(axis=1)
