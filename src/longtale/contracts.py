@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.data.candidates import Candidates
 from longtale.data.query import Queries
 from longtale.schema import Serves
@@ -95,6 +95,15 @@ class Retriever(Persistent, Protocol):
         ...
 
 
+@runtime_checkable
+class Citing(Protocol):
+    """A retriever whose score of an item is a sum over the history, so that it can say why."""
+
+    def evidence(self, history: Rows, items: Rows) -> Floats:
+        """Give what each of T items of a history speaks for each of K items, float32 (T, K)."""
+        ...
+
+
 class Blender(Persistent, Protocol):
     """Puts the scores of S sources onto one scale and adds them up.
 
@@ -111,8 +120,12 @@ class Blender(Persistent, Protocol):
 
         Returns:
             float32 (S, B, N) without NaN; the sum over sources is the blended score. Items that no
-            source can score are -inf in the first source.
+            source in use can score are -inf in the first source.
         """
+        ...
+
+    def uses(self, queries: Queries) -> Mask:
+        """Say which of the S sources matter for these requests: the others need not be asked."""
         ...
 
 

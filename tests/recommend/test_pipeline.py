@@ -205,7 +205,8 @@ def test_when_all_parts_are_broken_the_most_touched_items_come(recommender: Reco
     broken = _with_broken(recommender, set(recommender.hybrid.sources))
     answer = broken.recommend(n=5)
     counts = recommender.dataset.item_counts[recommender.dataset.items.rows(_ids(answer))]
-    assert len(answer.degraded) == len(recommender.hybrid.sources)
+    assert set(answer.degraded) == {"popular", "semantic"}  # all that serve a newcomer
+    assert {item.reasons[0].code for item in answer.items} == {"fills_the_list"}
     assert counts.tolist() == sorted(counts.tolist(), reverse=True)
     assert counts[0] == np.delete(recommender.dataset.item_counts, [HIDDEN, NOT_YET]).max()
 

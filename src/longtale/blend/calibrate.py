@@ -22,11 +22,14 @@ def standardised(scores: Floats) -> Floats:
     Returns:
         float32 (S, B, N) without NaN.
     """
-    known = np.isfinite(scores)
-    counts = np.maximum(known.sum(axis=-1, keepdims=True), 1)
-    centred = np.where(known, scores, np.float32(0))
-    centred -= np.where(known, centred.sum(axis=-1, keepdims=True) / counts, np.float32(0))
-    deviations = np.sqrt(np.square(centred).sum(axis=-1, keepdims=True) / counts)
-    largest = np.abs(np.where(known, scores, np.float32(0))).max(axis=-1, keepdims=True, initial=0)
-    spread = deviations > ROUNDING * largest
-    return np.divide(centred, deviations, out=np.zeros_like(centred), where=spread)
+    missing = np.isnan(scores)
+    counts = np.maximum(scores.shape[-1] - missing.sum(axis=-1, keepdims=True), 1)
+    centred = np.where(missing, np.float32(0), scores)
+    means = centred.sum(axis=-1, keepdims=True) / counts
+    centred -= means
+    centred[missing] = 0
+    variances = np.einsum("...n,...n->...", centred, centred)[..., None] / counts
+    deviations = np.sqrt(variances)
+    tells = deviations > ROUNDING * np.abs(means)
+    centred *= np.divide(1, deviations, out=np.zeros_like(deviations), where=tells)
+    return centred

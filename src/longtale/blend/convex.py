@@ -118,10 +118,15 @@ class ConvexBlend:
 
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
         """Give each source's part of the sum, float32 (S, B, N)."""
+        weights = self.weights_of(queries)
         shares = standardised(scores)
-        shares *= self.weights_of(queries)[:, :, None]
-        shares[0][np.isnan(scores).all(axis=0)] = -np.inf
+        shares *= weights[:, :, None]
+        shares[0][np.isnan(scores[weights.any(axis=1)]).all(axis=0)] = -np.inf
         return shares
+
+    def uses(self, queries: Queries) -> Mask:
+        """Say which sources have any weight for any of the requests, bool (S,)."""
+        return np.asarray(self.weights_of(queries).any(axis=1))
 
     def weights_of(self, queries: Queries) -> Floats:
         """Give the weight of each source for each request, float32 (S, B)."""

@@ -41,8 +41,14 @@ class Hybrid:
     def source_scores(
         self, queries: Queries, n_items: int, *, only: Collection[str] | None = None
     ) -> SourceScores:
-        """Ask all retrievers or only those named; one that fails is named, the others go on."""
-        asked = [r if only is None or r.name in only else None for r in self.retrievers]
+        """Ask the retrievers that the blend uses, and of them only those named if any are.
+
+        One that fails is named, and the others go on.
+        """
+        asked = [
+            retriever if used and (only is None or retriever.name in only) else None
+            for retriever, used in zip(self.retrievers, self.blender.uses(queries), strict=True)
+        ]
         return source_scores(asked, queries, n_items, survive=True)
 
     def models(self, queries: Queries, n_items: int) -> Mapping[str, Floats]:

@@ -17,7 +17,7 @@ class Queries:
     """B requests; one request is a batch of one.
 
     The history stands in the request, so that a model needs no mode for known users, newcomers and
-    sessions: an anonymous user is row -1 with a history of this session, with words, or with neither.
+    sessions: an anonymous user is row -1 with this session's history, with words, or with neither.
 
     Args:
         user_rows: int32 (B,), -1 is anonymous.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import linalg, sparse
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -64,6 +64,9 @@ class EASE:
         return self.weights.scores(
             interest(queries.histories, known, binary=True, half_life=half_life)
         )
+
+    def evidence(self, history: Rows, items: Rows) -> Floats:
+        return self.weights.evidence(history, items)
 
     def state(self) -> State:
         return self.weights.state()

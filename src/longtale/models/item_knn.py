@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from longtale.arrays import Floats
+from longtale.arrays import Floats, Rows
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -28,7 +28,7 @@ class ItemKNNSettings(Settings):
     """BM25: how slowly repeated events of one user on one item stop to count."""
     b: float = Field(default=0.25, ge=0, le=1)
     """BM25: how far popular items are held back, 0 not at all."""
-    half_life: float | None = Field(default=2.0, gt=0)
+    half_life: float | None = Field(default=1.5, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 
@@ -66,6 +66,9 @@ class ItemKNN:
         return self.weights.scores(
             interest(queries.histories, known, binary=False, half_life=half_life)
         )
+
+    def evidence(self, history: Rows, items: Rows) -> Floats:
+        return self.weights.evidence(history, items)
 
     def state(self) -> State:
         return self.weights.state()

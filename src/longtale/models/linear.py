@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
 from longtale.models.interest import silent
 
@@ -29,6 +29,13 @@ class ItemWeights:
     def scores(self, interests: sparse.csr_array) -> Floats:
         """Add up the rows of the items of interest: float32 (B, N), NaN where it cannot say."""
         return silent((interests @ self.matrix).toarray(), interests, self.known)
+
+    def evidence(self, history: Rows, items: Rows) -> Floats:
+        """Give the weights from T items to K items, float32 (T, K)."""
+        inside = np.minimum(history, len(self.known) - 1)
+        weights: Floats = self.matrix[inside][:, np.minimum(items, len(self.known) - 1)].toarray()
+        outside = np.logical_or.outer(history != inside, items >= len(self.known))
+        return np.where(outside, np.float32(0), weights)
 
     def state(self) -> State:
         """Give the arrays."""

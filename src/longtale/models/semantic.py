@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from longtale.arrays import Floats, Mask, Rows
+from longtale.arrays import Floats, Mask, Rows, unit_rows
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -18,28 +18,33 @@ from longtale.settings import Settings
 
 
 class SemanticSettings(Settings):
-    """How a history and words become one profile."""
+    """How a history and words become one score for each item."""
 
-    n_last: int = Field(default=50, ge=1)
+    n_last: int = Field(default=20, ge=1)
     """How many of the last events with text are attended to."""
-    temperature: float = Field(default=0.2, gt=0)
+    temperature: float = Field(default=0.5, gt=0)
     """Attention's temperature: small attends to the nearest item of the history only, large to all
     alike."""
-    half_life: float = Field(default=20.0, gt=0)
+    half_life: float = Field(default=2.0, gt=0)
     """How many events later an event in the history gets half the attention."""
+    profile_length: float = Field(default=20.0, gt=0)
+    """Length of a history whose mean says as much as attention to its last events."""
     kappa: float = Field(default=3.0, ge=0)
     """Length of a history that counts as much as the asker's own words."""
 
 
 @dataclass(frozen=True, eq=False)
 class SemanticRetriever:
-    """Scores β Σ_j a_j(i) e_i·e_j + (1 - β) e_i·t: attention over the history, and words t.
+    """Scores β [(1 - γ) Σ_j a_j(i) e_i·e_j + γ e_i·p] + (1 - β) e_i·t.
 
-    a_j(i) = softmax_j(e_i·e_j / τ - λ·age_j) over the last items j of the history, so that each
-    candidate is met with the side of the taste that is nearest to it; λ = ln 2 / half-life, ages in
-    events. β = n / (n + κ) for n such items; it is 1 where there are no words, 0 where there is no
-    history. The idea of attending from the candidate: Zhou et al. 2018, arXiv:1706.06978. Nothing
-    is learned from behaviour, so that a new item needs only its vector.
+    Attention a_j(i) = softmax_j(e_i·e_j / τ - λ·age_j) over the last items j of the history meets each
+    candidate with the side of the taste that is nearest to it (Zhou et al. 2018, arXiv:1706.06978);
+    λ = ln 2 / half-life, ages in events. p is the mean of the whole history, scaled to length 1, with
+    γ = n / (n + profile_length) for n items: it tells what lasts, and costs no more for a long
+    history. t are the asker's words, with β = n / (n + κ); β is 1 where there are no words, and 0
+    where there is no history.
+
+    Nothing is learned from behaviour, so that a new item needs only its vector.
 
     Args:
         settings: what it was fitted with.
@@ -76,23 +81,29 @@ class SemanticRetriever:
         for row, found in enumerate(scores):
             history = queries.histories.take(np.array([row])).items
             words = None if queries.text_vectors is None else queries.text_vectors[row]
-            found[:] = self._scores_of(self._usable(history, has_text), words)
+            found[:] = self._scores_of(self._with_text(history, has_text), words)
         scores[:, ~has_text] = np.nan
         return scores
 
-    def _usable(self, history: Rows, has_text: Mask) -> Rows:
+    def _with_text(self, history: Rows, has_text: Mask) -> Rows:
         inside = history[history < len(has_text)]
-        return inside[has_text[inside]][-self.settings.n_last :]
+        return inside[has_text[inside]]
 
     def _scores_of(self, history: Rows, words: Floats | None) -> Floats | np.float32:
-        spoken = words is not None and bool(words.any())
+        spoken = None if words is None or not words.any() else self.vectors @ words
         if not len(history):
-            return self.vectors @ words if words is not None and spoken else np.float32(np.nan)
-        attended = self._attended(history)
-        if words is None or not spoken:
-            return attended
+            return np.float32(np.nan) if spoken is None else spoken
+        own = self._scores_of_history(history)
+        if spoken is None:
+            return own
         beta = np.float32(len(history) / (len(history) + self.settings.kappa))
-        return beta * attended + (1 - beta) * (self.vectors @ words)
+        return beta * own + (1 - beta) * spoken
+
+    def _scores_of_history(self, history: Rows) -> Floats:
+        gamma = np.float32(len(history) / (len(history) + self.settings.profile_length))
+        profile = unit_rows(self.vectors[history].mean(axis=0, keepdims=True))[0]
+        lasting = self.vectors @ (gamma * profile)
+        return lasting + (1 - gamma) * self._attended(history[-self.settings.n_last :])
 
     def _attended(self, history: Rows) -> Floats:
         """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,)."""

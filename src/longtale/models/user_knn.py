@@ -27,7 +27,7 @@ class UserKNNSettings(Settings):
     """How many of the nearest users have a say."""
     idf: float = Field(default=1.0, ge=0)
     """Power of log(U / n) by which an item liked by n of U users counts when users are compared."""
-    sharpness: float = Field(default=1.0, gt=0)
+    sharpness: float = Field(default=1.5, gt=0)
     """Power of the similarity; above 1 the nearest users have more to say."""
     half_life: float | None = Field(default=2.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""

@@ -14,6 +14,7 @@ from longtale.arrays import Floats, Mask
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
+from longtale.contracts import Citing
 from longtale.data.bands import bands
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.catalog import Catalog
@@ -224,7 +225,8 @@ class Recommender:
     @cached_property
     def _presenter(self) -> Presenter:
         known = bands(self.dataset)
-        return Presenter(self.catalog, known, self.item_vectors.vectors, self.version)
+        citing = {r.name: r for r in self.hybrid.retrievers if isinstance(r, Citing)}
+        return Presenter(self.catalog, known, citing, self.version)
 
     @cached_property
     def _last_resort(self) -> Floats:

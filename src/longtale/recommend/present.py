@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longtale.arrays import Floats
+from longtale.arrays import Floats, Rows
+from longtale.contracts import Citing
 from longtale.data.bands import BANDS
 from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.query import Queries
-from longtale.recommend.answer import Answer, AnswerItem, Json
-from longtale.recommend.reasons import reason
+from longtale.recommend.answer import Answer, AnswerItem, Json, Reason
+from longtale.recommend.reasons import N_EVIDENCE, Cited, reason, strongest
 
 
 class Stages:
@@ -48,19 +50,41 @@ class Presenter:
     Args:
         catalog: N items.
         bands: int8 (N,), code in `BANDS` of how known each item is.
-        vectors: float32 (N, D), the items' meaning, to find evidence.
+        citing: the sources that can say what their scores rest on, by name.
         version: name of the model that answers.
     """
 
     catalog: Catalog
     bands: NDArray[np.int8]
-    vectors: Floats
+    citing: Mapping[str, Citing]
     version: str
 
     def answer(self, queries: Queries, slate: Slate, stages: Stages) -> Answer:
         """Present the slate of a batch of one."""
         rows = slate.candidates.items[0]
-        items = tuple(self._item(queries, slate, place) for place in range(int((rows >= 0).sum())))
+        rows = rows[rows >= 0]
+        attributes = self.catalog.frame[rows].to_dicts()
+        ids = self.catalog.items.ids_of(rows)
+        whys = self._reasons(queries.histories.items, slate, rows)
+        items = tuple(
+            AnswerItem(
+                id=ids[place],
+                rank=place + 1,
+                score=score,
+                sources=dict(zip(slate.sources, shares, strict=True)),
+                band=BANDS[self.bands[row]],
+                reasons=(whys[place],),
+                item={name: _plain(value) for name, value in attributes[place].items()},
+            )
+            for place, (row, score, shares) in enumerate(
+                zip(
+                    rows,
+                    slate.candidates.scores[0].tolist(),
+                    slate.contributions[:, 0].T.tolist(),
+                    strict=False,
+                )
+            )
+        )
         stages.mark("present")
         return Answer(
             slate_id=uuid.uuid4().hex,
@@ -71,28 +95,29 @@ class Presenter:
             items=items,
         )
 
-    def _item(self, queries: Queries, slate: Slate, place: int) -> AnswerItem:
-        row = int(slate.candidates.items[0, place])
-        contributions = slate.contributions[:, 0, place]
-        why = reason(
-            slate.sources,
-            contributions,
-            item=row,
-            history=queries.histories.items,
-            vectors=self.vectors,
-            titles=self.titles,
-            ids=self.catalog.items.ids,
-        )
-        attributes = self.catalog.frame.row(row, named=True)
-        return AnswerItem(
-            id=self.catalog.items.ids[row],
-            rank=place + 1,
-            score=float(slate.candidates.scores[0, place]),
-            sources=dict(zip(slate.sources, contributions.tolist(), strict=True)),
-            band=BANDS[self.bands[row]],
-            reasons=(why,),
-            item={name: _plain(value) for name, value in attributes.items()},
-        )
+    def _reasons(self, history: Rows, slate: Slate, rows: Rows) -> list[Reason]:
+        """Give the main reason for each of K items."""
+        mains = [strongest(shares) for shares in slate.contributions[:, 0].T.tolist()]
+        evidence = {
+            source: self.citing[slate.sources[source]].evidence(history, rows)
+            for source in {source for source, _ in mains[: len(rows)]}
+            if len(history) and slate.sources[source] in self.citing
+        }
+        return [
+            reason(
+                slate.sources[source],
+                weight,
+                self._cited(history, evidence[source][:, place]) if source in evidence else [],
+                has_history=len(history) > 0,
+            )
+            for place, (source, weight) in enumerate(mains[: len(rows)])
+        ]
+
+    def _cited(self, history: Rows, speaks: Floats) -> list[Cited]:
+        strongest_first = np.argsort(-speaks, kind="stable")[: 2 * N_EVIDENCE]
+        rows = dict.fromkeys(int(history[e]) for e in strongest_first if speaks[e] > 0)
+        ids = self.catalog.items.ids
+        return [Cited(ids[row], self.titles[row]) for row in list(rows)[:N_EVIDENCE]]
 
     @cached_property
     def titles(self) -> list[str]:

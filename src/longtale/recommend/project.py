@@ -8,7 +8,6 @@ from pathlib import Path
 from longtale.data.dataset import Dataset
 from longtale.data.movielens import read_movielens_small
 from longtale.data.prepare import Intake, read_dataset
-from longtale.errors import SettingsError
 from longtale.recommend.settings import LongtaleSettings
 
 SETTINGS_FILE = "longtale.toml"
@@ -41,14 +40,8 @@ class Project:
         """Read and check the data: the dataset and what was found on the way.
 
         Raises:
-            SettingsError: the settings name no data.
             DataError: the data cannot be read, or too many rows are bad.
         """
-        if self.settings.data is None:
-            raise SettingsError(
-                f"the settings in '{self.folder}' have no section [data]; "
-                f"write one with: longtale init {self.folder}"
-            )
         return read_dataset(self.settings.data, self.folder)
 
 

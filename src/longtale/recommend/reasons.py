@@ -1,18 +1,15 @@
 """A reason for each item of a slate, read off the blend's own contributions.
 
-The source that added most gives the code; where it rests on the user's history, the evidence is the
-items of the history that are nearest in meaning. No reason is made up: what did not add to the
-score is not cited.
+The source that added most gives the code; where its score is a sum over the history, the items of
+the history that added most to it are the evidence. No reason is made up: what did not add to the
+score is not cited, and an item that nothing spoke for says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-import polars as pl
-
-from longtale.arrays import Floats, Rows
 from longtale.recommend.answer import Reason
 
 _CODES: Mapping[str, str] = {
@@ -32,43 +29,39 @@ _SENTENCES: Mapping[str, str] = {
     "people_like_you": "people with your taste chose it",
     "like_what_you_chose": "close in meaning to {evidence}",
     "matches_your_words": "close in meaning to your words",
+    "fills_the_list": "nothing that suits better is left",
     "your_taste": "goes with what you chose before",
 }
-_N_EVIDENCE = 2
+N_EVIDENCE = 2
 
 
-def reason(
-    sources: Sequence[str],
-    contributions: Floats,
-    *,
-    item: int,
-    history: Rows,
-    vectors: Floats,
-    titles: Sequence[str],
-    ids: pl.Series,
-) -> Reason:
-    """Give the main reason for one item.
+@dataclass(frozen=True)
+class Cited:
+    """An item of the history that speaks for a recommended one."""
+
+    id: str
+    title: str
+
+
+def strongest(shares: Sequence[float]) -> tuple[int, float]:
+    """Give the number of the source that added most, and its part of all that was added."""
+    best = max(range(len(shares)), key=shares.__getitem__)
+    added = sum(share for share in shares if share > 0)
+    return best, shares[best] / added if added > 0 else 0.0
+
+
+def reason(source: str, weight: float, cited: Sequence[Cited], *, has_history: bool) -> Reason:
+    """Put the main reason for one item into a code and words.
 
     Args:
-        sources: names of the S sources.
-        contributions: float32 (S,), what each added to the score of the item.
-        item: row of the item.
-        history: int32 (T,), the user's items, oldest first.
-        vectors: float32 (N, D), vectors of all items.
-        titles: N names to show.
-        ids: String (N,), ids to cite.
+        source: name of the source that added most.
+        weight: its part of all that was added, 0 to 1.
+        cited: items of the history that this source's score rests on, strongest first.
+        has_history: whether the asker did anything yet.
     """
-    strongest = int(np.argmax(contributions))
-    positive = np.maximum(contributions, 0)
-    weight = float(positive[strongest] / positive.sum()) if positive.sum() > 0 else 0.0
-    code = _CODES[sources[strongest]]
-    if code == "like_what_you_chose" and not len(history):
+    code = _CODES[source] if weight > 0 else "fills_the_list"
+    if code == "like_what_you_chose" and not has_history:
         code = "matches_your_words"
-    sentence = _SENTENCES[code]
-    nearest: list[int] = []
-    if "{evidence}" in sentence:
-        closeness = vectors[history] @ vectors[item]
-        order = np.argsort(-closeness, kind="stable")
-        nearest = list(dict.fromkeys(history[order].tolist()))[:_N_EVIDENCE]
-    shown = " and ".join(f"'{titles[row]}'" for row in nearest)
-    return Reason(code, sentence.format(evidence=shown), weight, tuple(ids[row] for row in nearest))
+    shown = " and ".join(f"'{item.title}'" for item in cited)
+    sentence = _SENTENCES[code].format(evidence=shown if cited else "what you chose")
+    return Reason(code, sentence, weight, tuple(item.id for item in cited))

@@ -58,8 +58,8 @@ class ModelsSettings(Settings):
 class LongtaleSettings(Settings):
     """All that is configured, section by section."""
 
-    data: DataSettings | None = None
-    """Where the data are and what their columns mean; not needed to ask a trained bundle."""
+    data: DataSettings = DataSettings()
+    """Where the data are and what their columns mean."""
     encode: EncoderSettings = EncoderSettings()
     """How text becomes vectors."""
     models: ModelsSettings = ModelsSettings()
