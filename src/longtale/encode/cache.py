@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -104,7 +105,8 @@ class CachedEncoder:
                 "make room, or name another one by LONGTALE_CACHE or the setting `cache`"
             ) from None
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
     @property
     def _shards(self) -> Path:

@@ -31,7 +31,7 @@ class HashedTextEncoder:
 
     Each feature f adds sign(h(f)) w(f) to the dimension h(f) mod D, where a word seen n times has
     the weight 1 + ln n (Weinberger et al. 2009, arXiv:0902.2206). It needs no training and no
-    torch, and gives the same vectors in every process: for tests, CI, catalogues of codes and names.
+    torch, and gives the same vectors in every process: for tests, CI and catalogues of codes.
 
     Args:
         dim: D.

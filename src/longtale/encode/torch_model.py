@@ -79,7 +79,8 @@ def load_pooled(card: ModelCard, *, attention: str = "sdpa") -> PooledModel:
             )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise EncoderError(
-            f"the language model in '{card.folder}' cannot be loaded: {error}; "
+            f"the language model in '{card.folder}' cannot be loaded: "
+            f"{str(error).partition(chr(10))[0]}; "
             "check that the folder is whole, or get it again"
         ) from error
     return PooledModel(model, card.pooling).eval()

@@ -20,7 +20,7 @@ _RANK_TOLERANCE = 1e-6  # below this share of the largest variance a direction i
 class WhiteningSettings(Settings):
     """How item vectors are whitened."""
 
-    dim: int = Field(default=192, ge=1)
+    dim: int = Field(default=256, ge=1)
     """How many main directions are kept; at most the encoder's own width."""
     power: float = Field(default=1.0, ge=0.0, le=1.0)
     """How evenly the directions count: 1 all alike, 0 as they are."""
@@ -62,13 +62,16 @@ class Whitening:
         )
 
 
-def fit_whitening(vectors: Floats, *, dim: int = 192, power: float = 1.0) -> Whitening:
+def fit_whitening(vectors: Floats, *, dim: int = 256, power: float = 1.0) -> Whitening:
     """Fit on the vectors of a catalogue; zero rows are left out.
 
     With C = V diag(l) V' the covariance of the centred rows, the projection is
     V diag(l ** (-power / 2)), largest variances first (Su et al. 2021, arXiv:2103.15316). C is
     shrunk towards a sphere by the amount of Ledoit and Wolf (2004): nothing for thousands of items,
     but it keeps a handful of them from being made all equally far from each other.
+
+    It brings out how items differ, for comparing items with items. Words that somebody typed are
+    better compared with items by the vectors as they are.
 
     Args:
         vectors: float32 (N, D), unit rows or zero rows.
