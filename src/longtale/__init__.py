@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from longtale.recommend.answer import Answer
     from longtale.recommend.bundle import load, save
     from longtale.recommend.pipeline import Recommender
-    from longtale.recommend.project import read, read_movielens
+    from longtale.recommend.project import Project, read_movielens
     from longtale.recommend.settings import LongtaleSettings, Quality
     from longtale.recommend.train import evaluate, train
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "read",
+    "Project",
     "read_movielens",
     "train",
     "evaluate",
@@ -51,7 +51,7 @@ _HOMES = {
     "load": "recommend.bundle",
     "save": "recommend.bundle",
     "Recommender": "recommend.pipeline",
-    "read": "recommend.project",
+    "Project": "recommend.project",
     "read_movielens": "recommend.project",
     "LongtaleSettings": "recommend.settings",
     "Quality": "recommend.settings",

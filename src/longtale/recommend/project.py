@@ -44,15 +44,9 @@ class Project:
         """
         return read_dataset(self.settings.data, self.folder)
 
-
-def read(path: Path | str) -> Dataset:
-    """Read the dataset that a settings file (or its folder) describes.
-
-    Raises:
-        SettingsError: there is no such file, or it holds what is not allowed.
-        DataError: the data cannot be read, or too many rows are bad.
-    """
-    return Project.open(path).intake().dataset
+    def dataset(self) -> Dataset:
+        """Read the data; as `intake`, without the account."""
+        return self.intake().dataset
 
 
 def read_movielens() -> Dataset:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
 from longtale.contracts import Retriever
 from longtale.data.bands import bands
 from longtale.data.dataset import Dataset
-from longtale.data.query import Queries
 from longtale.data.split import Fold, ProtocolName, split, validation_fold
 from longtale.encode.encoder import make_encoder
 from longtale.evaluate.harness import evaluate as measure
@@ -92,7 +91,7 @@ def evaluate(
     hybrid = Hybrid(retrievers, blender)
     with cost.stage("evaluate", total=len(cut.test)) as advance:
         report = measure(
-            _Scored(hybrid, dataset.n_items),
+            partial(hybrid.models, n_items=dataset.n_items),
             cut.test,
             cut.protocol,
             bands(cut.test.train),
@@ -102,21 +101,6 @@ def evaluate(
             on_progress=advance,
         )
     return replace(report, cost=cost.as_dict())
-
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """The blend and its parts, as the evaluation meets them."""
-
-    hybrid: Hybrid
-    n_items: int
-
-    @property
-    def names(self) -> Sequence[str]:
-        return ("blend", *self.hybrid.sources)
-
-    def __call__(self, queries: Queries) -> Mapping[str, Floats]:
-        return self.hybrid.models(queries, self.n_items)
 
 
 def _encode(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
