@@ -60,7 +60,9 @@ class TestALS(RetrieverLaws):
 
 class TestSemantic(RetrieverLaws):
     settings = SemanticSettings()
-    other_settings = SemanticSettings(n_last=2, temperature=0.01, half_life=1, kappa=30)
+    other_settings = SemanticSettings(
+        n_last=2, temperature=0.01, half_life=1, profile_length=3, kappa=30
+    )
     learns_items = False
 
     @classmethod

@@ -29,15 +29,18 @@ def spoken(queries: Queries, words) -> Queries:
 
 
 def test_scores_equal_the_formula(vectors):
-    model = fitted(vectors, temperature=0.3, half_life=2, n_last=3)
+    model = fitted(vectors, temperature=0.3, half_life=2, n_last=3, profile_length=6)
     e = model.vectors.astype(float)
     history = [4, 1, 7, 9]
+    profile = e[history].mean(axis=0)
+    gamma = 4 / (4 + 6)
     expected = []
     for item in range(12):
         cosines = e[history[-3:]] @ e[item]
         logits = cosines / 0.3 - np.log(2) / 2 * np.array([2, 1, 0])
         attention = np.exp(logits) / np.exp(logits).sum()
-        expected.append(attention @ cosines)
+        lasting = e[item] @ profile / np.linalg.norm(profile)
+        expected.append((1 - gamma) * attention @ cosines + gamma * lasting)
     np.testing.assert_allclose(model.scores(Queries.of([history]))[0], expected, rtol=1e-4)
 
 
@@ -83,8 +86,10 @@ def test_a_new_item_is_found_at_once_by_its_vector(vectors):
 
 def test_attention_meets_each_candidate_with_the_nearest_side_of_the_taste():
     sides = [[1, 0], [0, 1], [1, 0.1], [1, 1]]
-    scores = fitted(sides, temperature=0.05, half_life=100).scores(Queries.of([[0, 1]]))[0]
-    mean = fitted(sides, temperature=100, half_life=100).scores(Queries.of([[0, 1]]))[0]
+    both = Queries.of([[0, 1]])
+    usual = {"half_life": 100, "profile_length": 100}
+    scores = fitted(sides, temperature=0.05, **usual).scores(both)[0]
+    mean = fitted(sides, temperature=100, **usual).scores(both)[0]
     assert scores[2] > scores[3]
     assert mean[2] < mean[3]
 

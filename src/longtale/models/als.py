@@ -34,7 +34,7 @@ class ALSSettings(Settings):
     """How often users and items are solved in turn."""
     seed: int = Field(default=0, ge=0)
     """Decides where the search begins."""
-    half_life: float | None = Field(default=4.0, gt=0)
+    half_life: float | None = Field(default=3.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from longtale.settings import Settings
 class SemanticSettings(Settings):
     """How a history and words become one score for each item."""
 
-    n_last: int = Field(default=20, ge=1)
+    n_last: int = Field(default=10, ge=1)
     """How many of the last events with text are attended to."""
     temperature: float = Field(default=0.5, gt=0)
     """Attention's temperature: small attends to the nearest item of the history only, large to all
@@ -37,12 +38,12 @@ class SemanticSettings(Settings):
 class SemanticRetriever:
     """Scores β [(1 - γ) Σ_j a_j(i) e_i·e_j + γ e_i·p] + (1 - β) e_i·t.
 
-    Attention a_j(i) = softmax_j(e_i·e_j / τ - λ·age_j) over the last items j of the history meets each
-    candidate with the side of the taste that is nearest to it (Zhou et al. 2018, arXiv:1706.06978);
-    λ = ln 2 / half-life, ages in events. p is the mean of the whole history, scaled to length 1, with
-    γ = n / (n + profile_length) for n items: it tells what lasts, and costs no more for a long
-    history. t are the asker's words, with β = n / (n + κ); β is 1 where there are no words, and 0
-    where there is no history.
+    Attention a_j(i) = softmax_j(e_i·e_j / τ - λ·age_j) over the last items j of the history meets
+    each candidate with the side of the taste that is nearest to it (Zhou et al. 2018,
+    arXiv:1706.06978); λ = ln 2 / half-life, ages in events. p is the mean of the whole history,
+    scaled to length 1, with γ = n / (n + profile_length) for n items: it tells what lasts, and
+    costs no more for a long history. t are the asker's words, with β = n / (n + κ); β is 1 where
+    there are no words, and 0 where there is no history.
 
     Nothing is learned from behaviour, so that a new item needs only its vector.
 
@@ -76,39 +77,43 @@ class SemanticRetriever:
         return replace(self, vectors=np.ascontiguousarray(vectors, dtype=np.float32))
 
     def scores(self, queries: Queries) -> Floats:
-        has_text = np.any(self.vectors, axis=1)
         scores = np.full((len(queries), len(self.vectors)), np.nan, dtype=np.float32)
         for row, found in enumerate(scores):
-            history = queries.histories.take(np.array([row])).items
+            history = self._with_text(queries.histories.take(np.array([row])).items)
             words = None if queries.text_vectors is None else queries.text_vectors[row]
-            found[:] = self._scores_of(self._with_text(history, has_text), words)
-        scores[:, ~has_text] = np.nan
+            if words is not None and not words.any():
+                words = None
+            if len(history):
+                found[:] = self._scores_of(history, words)
+            elif words is not None:
+                found[:] = self.vectors @ words
+        scores[:, ~self._has_text] = np.nan
         return scores
 
-    def _with_text(self, history: Rows, has_text: Mask) -> Rows:
-        inside = history[history < len(has_text)]
-        return inside[has_text[inside]]
+    @cached_property
+    def _has_text(self) -> Mask:
+        return np.any(self.vectors, axis=1)
 
-    def _scores_of(self, history: Rows, words: Floats | None) -> Floats | np.float32:
-        spoken = None if words is None or not words.any() else self.vectors @ words
-        if not len(history):
-            return np.float32(np.nan) if spoken is None else spoken
-        own = self._scores_of_history(history)
-        if spoken is None:
-            return own
-        beta = np.float32(len(history) / (len(history) + self.settings.kappa))
-        return beta * own + (1 - beta) * spoken
+    def _with_text(self, history: Rows) -> Rows:
+        inside = history[history < len(self.vectors)]
+        return inside[self._has_text[inside]]
 
-    def _scores_of_history(self, history: Rows) -> Floats:
-        gamma = np.float32(len(history) / (len(history) + self.settings.profile_length))
+    def _scores_of(self, history: Rows, words: Floats | None) -> Floats:
+        n = len(history)
+        beta = 1.0 if words is None else n / (n + self.settings.kappa)
+        gamma = n / (n + self.settings.profile_length)
         profile = unit_rows(self.vectors[history].mean(axis=0, keepdims=True))[0]
-        lasting = self.vectors @ (gamma * profile)
-        return lasting + (1 - gamma) * self._attended(history[-self.settings.n_last :])
+        direction = np.float32(beta * gamma) * profile
+        if words is not None:
+            direction += np.float32(1 - beta) * words
+        recent = self.vectors[history[-self.settings.n_last :]]
+        # One product for all: the item vectors are read once, which is what takes the time.
+        similar = np.vstack([recent, direction]) @ self.vectors.T  # (T + 1, N)
+        return similar[-1] + np.float32(beta * (1 - gamma)) * self._attended(similar[:-1])
 
-    def _attended(self, history: Rows) -> Floats:
-        """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,)."""
-        similar = self.vectors[history] @ self.vectors.T  # (T, N)
-        ages = np.arange(len(history), dtype=np.float32)[::-1, None]
+    def _attended(self, similar: Floats) -> Floats:
+        """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,), from e_i·e_j, (T, N)."""
+        ages = np.arange(len(similar), dtype=np.float32)[::-1, None]
         logits = similar / np.float32(self.settings.temperature)
         logits -= ages * np.float32(np.log(2) / self.settings.half_life)
         logits -= logits.max(axis=0)
