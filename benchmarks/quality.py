@@ -27,7 +27,7 @@ from longtale.evaluate.comparison import paired
 from longtale.evaluate.report import Report
 from longtale.recommend.project import SETTINGS_FILE, Project, read_movielens
 from longtale.recommend.settings import LongtaleSettings
-from longtale.recommend.train import evaluate
+from longtale.recommend.train import measure
 
 BUNDLED = "movielens-small"
 METRICS = ("ndcg@10", "recall@10")
@@ -46,7 +46,7 @@ def main() -> None:
         folder, _, protocol = task.rpartition(":")
         dataset, settings = opened(folder)
         reports[task] = [
-            evaluate(dataset, protocol, seeded(settings, seed), quality=asked.quality)
+            measure(dataset, protocol, seeded(settings, seed), quality=asked.quality)
             for seed in asked.seeds
         ]
         print_reports(f"{Path(folder).name}, {protocol}", reports[task])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from longtale.recommend.pipeline import Recommender
     from longtale.recommend.project import Project, read_movielens
     from longtale.recommend.settings import LongtaleSettings, Quality
-    from longtale.recommend.train import evaluate, train
+    from longtale.recommend.train import measure, train
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,7 @@ __all__ = [
     "Project",
     "read_movielens",
     "train",
-    "evaluate",
+    "measure",
     "save",
     "load",
     "Dataset",
@@ -55,7 +55,7 @@ _HOMES = {
     "read_movielens": "recommend.project",
     "LongtaleSettings": "recommend.settings",
     "Quality": "recommend.settings",
-    "evaluate": "recommend.train",
+    "measure": "recommend.train",
     "train": "recommend.train",
 }
 

@@ -8,7 +8,7 @@ from longtale.data.synthetic import dataset_of, generated, two_tribes
 from longtale.errors import SplitError
 from longtale.recommend.project import read_movielens
 from longtale.recommend.settings import LongtaleSettings, Quality
-from longtale.recommend.train import evaluate, train
+from longtale.recommend.train import measure, train
 
 
 def test_training_is_deterministic(settings: LongtaleSettings, rng: np.random.Generator) -> None:
@@ -33,7 +33,7 @@ def test_every_protocol_measures_the_blend_and_each_part(
     settings: LongtaleSettings, rng: np.random.Generator, protocol: ProtocolName
 ) -> None:
     dataset = generated(rng, 120, 60, 2400)
-    report = evaluate(dataset, protocol, settings)
+    report = measure(dataset, protocol, settings)
     assert report.models == ("blend", *settings.models.use)
     assert report.protocol.name is protocol
     assert np.isfinite(report.find("blend", "ndcg@10").value)
@@ -44,7 +44,7 @@ def test_every_protocol_measures_the_blend_and_each_part(
 def test_data_without_times_leave_rising_out(
     settings: LongtaleSettings, rng: np.random.Generator
 ) -> None:
-    report = evaluate(two_tribes(rng), "refit", settings)
+    report = measure(two_tribes(rng), "refit", settings)
     assert "rising" not in report.models
 
 
@@ -68,7 +68,7 @@ def test_shuffled_titles_lose_what_meaning_gained(settings: LongtaleSettings) ->
     )
     catalog = type(dataset.catalog)(dataset.items, shuffled, dataset.catalog.text_fields)
     spoiled = type(dataset)(**{**vars(dataset), "catalog": catalog})
-    honest, control = (evaluate(d, "cold-items", settings) for d in (dataset, spoiled))
+    honest, control = (measure(d, "cold-items", settings) for d in (dataset, spoiled))
     assert control.find("semantic", "ndcg@10").high < honest.find("semantic", "ndcg@10").low
 
 

@@ -39,7 +39,7 @@ def demo(
     comes with the package.
     """
     from longtale.recommend.bundle import save
-    from longtale.recommend.train import evaluate, train
+    from longtale.recommend.train import measure, train
 
     start = time.perf_counter()
     write_project(folder)
@@ -47,7 +47,7 @@ def demo(
     with showing_progress() as progress:
         with progress.stage("read films", total=None):
             dataset = project.intake().dataset
-        report = evaluate(dataset, "time", project.settings, quality=quality, progress=progress)
+        report = measure(dataset, "time", project.settings, quality=quality, progress=progress)
         recommender = train(dataset, project.settings, quality=quality, progress=progress)
         with progress.stage("write bundle", total=None):
             save(recommender, project.bundle)

@@ -115,7 +115,7 @@ def evaluate(
 
     Every item of the catalogue is ranked; what a user has seen is masked; ties count half.
     """
-    from longtale.recommend.train import evaluate as measure
+    from longtale.recommend.train import measure
 
     project = open_project(config, changes)
     with showing_progress() as progress:

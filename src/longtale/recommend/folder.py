@@ -59,7 +59,7 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts, "parts": parts}
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / _MANIFEST).write_text(text, encoding="utf-8")
-    (folder / _SEAL).write_text(hashlib.sha256(text.encode()).hexdigest() + "\n", encoding="utf-8")
+    (folder / _SEAL).write_text(hashlib.sha256(text.encode()).hexdigest(), encoding="utf-8")
 
 
 def verified(folder: Path) -> dict[str, Any]:
@@ -98,13 +98,13 @@ def verified(folder: Path) -> dict[str, Any]:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         content = (folder / _MANIFEST).read_bytes()
-        sealed = (folder / _SEAL).read_text(encoding="utf-8", errors="replace").strip()
+        sealed = (folder / _SEAL).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise BundleFormatError(
             f"'{folder}' is no bundle: it lacks {_MANIFEST} or {_SEAL}; "
             "make one with: longtale train"
         ) from None
-    if hashlib.sha256(content).hexdigest() != sealed:
+    if hashlib.sha256(content).hexdigest().encode() != sealed:
         raise BundleCorruptError(
             f"{_MANIFEST} of bundle '{folder}' was changed after it was written"
         )

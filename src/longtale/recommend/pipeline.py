@@ -150,8 +150,7 @@ class Recommender:
         parts = {"semantic": self._meaning(queries)}
         if user is not None and personal > 0:
             known = self._query(user, (), "")
-            taste = standardised(self._contributions(known).sum(axis=0)[None])[0]
-            parts["taste"] = np.float32(personal) * taste
+            parts["taste"] = np.float32(personal) * self._taste(known)
         slate = _slate_of(parts, _checked(n), screen.excluded)
         stages.mark("score")
         return self._presenter.answer(queries, slate, stages)
@@ -245,9 +244,10 @@ class Recommender:
         moment = datetime.now(UTC) if at is None else at
         return Screen.of(self.catalog, condition=condition, exclude=exclude, at=moment)
 
-    def _contributions(self, queries: Queries) -> Floats:
+    def _taste(self, queries: Queries) -> Floats:
         found = self.hybrid.source_scores(queries, self.dataset.n_items)
-        return self.hybrid.blender.contributions(queries, found.scores)
+        blended = self.hybrid.blender.contributions(queries, found.scores).sum(axis=0)
+        return standardised(np.where(np.isneginf(blended), np.float32(np.nan), blended)[None])[0]
 
     def _meaning(self, queries: Queries) -> Floats:
         found = self.hybrid.source_scores(queries, self.dataset.n_items, only=["semantic"])

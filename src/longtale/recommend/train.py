@@ -16,7 +16,7 @@ from longtale.data.bands import bands
 from longtale.data.dataset import Dataset
 from longtale.data.split import Fold, ProtocolName, split, validation_fold
 from longtale.encode.encoder import make_encoder
-from longtale.evaluate.harness import evaluate as measure
+from longtale.evaluate.harness import evaluate
 from longtale.evaluate.report import Report
 from longtale.recommend.assemble import fit_retrievers, newcomer_weights
 from longtale.recommend.cost import Advance, Cost, Progress
@@ -59,7 +59,7 @@ def train(
     )
 
 
-def evaluate(
+def measure(
     dataset: Dataset,
     protocol: ProtocolName | str = ProtocolName.REFIT,
     settings: LongtaleSettings | None = None,
@@ -90,7 +90,7 @@ def evaluate(
         retrievers = fit_retrievers(cut.test.train, item_vectors.vectors, settings.models, cost)
     hybrid = Hybrid(retrievers, blender)
     with cost.stage("evaluate", total=len(cut.test)) as advance:
-        report = measure(
+        report = evaluate(
             partial(hybrid.models, n_items=dataset.n_items),
             cut.test,
             cut.protocol,
