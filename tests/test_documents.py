@@ -1,8 +1,8 @@
 """Documents are true: what they show runs, and what is made from the code is up to date.
 
-Blocks marked `python` run in a folder with a small trained project, all of one page in one go;
-`python torch` needs the extra `text`. Lines that begin with `longtale` or `$ longtale` in blocks
-marked `console`, `bash` or `sh` must be commands with arguments that exist.
+Blocks marked `python` run in a folder with a small trained project, all of one page in one go.
+Lines that begin with `longtale` or `$ longtale` in blocks marked `console`, `bash` or `sh` must be
+commands with arguments that exist.
 """
 
 from __future__ import annotations
@@ -55,14 +55,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_code_in_documents_runs(document, project, monkeypatch):
     monkeypatch.chdir(project)
     exec("\n".join(blocks_of(document, "python")), {"__name__": document.stem})
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize("document", with_mark("python torch"), ids=lambda path: path.name)
-def test_code_with_a_language_model_in_documents_runs(document, tmp_path, monkeypatch):
-    pytest.importorskip("torch")
-    monkeypatch.chdir(tmp_path)
-    exec("\n".join(blocks_of(document, "python torch")), {"__name__": document.stem})
 
 
 @pytest.mark.parametrize(("document", "line"), command_lines())

@@ -15,6 +15,7 @@ from longtale.cli import main
 from longtale.cli.options import ProtocolChoice, QualityName
 from longtale.cli.progress import showing_progress
 from longtale.cli.render import safe
+from longtale.cli.settings import complete_setting
 from longtale.data.split import ProtocolName
 from longtale.recommend.cost import NoProgress
 from longtale.recommend.settings import Quality
@@ -101,6 +102,25 @@ def test_an_unknown_section_gets_advice(longtale):
     ran = longtale("settings", "modls")
     assert ran.code == 2
     assert "did you mean 'models'?" in ran.err
+
+
+def test_the_shell_completes_settings_with_their_help():
+    completed = dict(complete_setting("models.ease."))
+    assert "regularisation" in completed["models.ease.l2="]
+
+
+def test_the_shell_completes_commands():
+    environment = {
+        **os.environ,
+        "_LONGTALE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "longtale rec",
+        "COMP_CWORD": "1",
+    }
+    code = "from longtale.cli.main import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert ran.stdout.split() == ["recommend"], ran.stderr
 
 
 def test_doctor_is_content_with_a_sound_project(films, longtale):

@@ -47,7 +47,7 @@ def test_check_counts_bad_rows_and_says_how_to_mend_them(films, longtale):
     events = next(table for table in ran.json["tables"] if table["table"] == "events")
     assert events["quarantined"] == 1
     assert events["reasons"][0]["hint"]
-    assert "1 rows" in longtale("check").out
+    assert "events: 1 row: " in longtale("check").out
 
 
 def test_check_stops_where_too_many_rows_are_bad(films, longtale):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,19 +20,22 @@ from rich.text import Text
 from longtale.cli.command import console
 from longtale.recommend.cost import Advance, NoProgress, Progress
 
+MENTIONED_SECONDS = 0.1
+"""Stages that took less leave no line."""
+
 
 class _Clock(ProgressColumn):
     """The time left where it can be told, else the time spent."""
 
     def render(self, task: Task) -> Text:
-        if task.finished or task.time_remaining is None:
-            return Text(f"{task.finished_time or task.elapsed or 0:.1f} s", style="dim")
+        if task.time_remaining is None:
+            return Text(f"{task.elapsed or 0:.0f} s", style="dim")
         minutes, seconds = divmod(int(task.time_remaining), 60)
         return Text(f"{minutes}:{seconds:02} left")
 
 
 class StageBars:
-    """Draws each stage as a bar with its share done, the time spent and the time left."""
+    """Draws the stage that runs as a bar, and leaves a line for each that is done."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -39,10 +43,14 @@ class StageBars:
     @contextmanager
     def stage(self, name: str, *, total: int | None) -> Iterator[Advance]:
         """Draw one stage; it is ticked off at its end."""
+        start = time.perf_counter()
         task = self._bars.add_task(name, total=total)
         yield lambda n: self._bars.advance(task, n)
-        done = 1 if total is None else total
-        self._bars.update(task, total=done, completed=done)
+        self._bars.remove_task(task)
+        seconds = time.perf_counter() - start
+        if seconds >= MENTIONED_SECONDS:
+            done = Text.assemble(("✓ ", "green"), f"{name:<14}", (f"{seconds:7.1f} s", "dim"))
+            self._bars.console.print(done)
 
 
 @contextmanager
@@ -53,11 +61,11 @@ def showing_progress() -> Iterator[Progress]:
         yield NoProgress()
         return
     columns = (
-        SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}"),
+        SpinnerColumn(),
+        TextColumn("{task.description:<14}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         _Clock(),
     )
-    with Bars(*columns, console=shown) as bars:
+    with Bars(*columns, console=shown, transient=True) as bars:
         yield StageBars(bars)

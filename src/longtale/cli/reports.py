@@ -151,7 +151,8 @@ def draw_intake(console: Console, report: IntakeReport, facts: Mapping[str, Any]
     for table in report.tables:
         for refusal in table.refusals:
             console.print(
-                f"✗ {table.name}: {refusal.count} rows: {safe(refusal.reason)}", style="red"
+                f"✗ {table.name}: {_rows_in_words(refusal.count)}: {safe(refusal.reason)}",
+                style="red",
             )
             console.print(f"  {safe(refusal.hint)}")
             for example in refusal.examples:
@@ -166,6 +167,10 @@ def draw_intake(console: Console, report: IntakeReport, facts: Mapping[str, Any]
     summary = table_of(["", ">"], [[name, _count(value)] for name, value in facts.items()])
     summary.show_header = False
     console.print(summary)
+
+
+def _rows_in_words(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def _count(value: object) -> str:
