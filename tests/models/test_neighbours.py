@@ -60,7 +60,7 @@ def test_user_scores_equal_those_of_all_pairs(dataset):
 
 
 def test_nearest_user_decides():
-    dataset = dataset_of([[0, 1, 2], [3, 4, 5], [3, 4, 6]])
+    dataset = dataset_of([[0, 1, 2], [0, 4, 5], [0, 4, 6]])
     model = UserKNN.fit(dataset, UserKNNSettings(neighbours=1))
     scores = model.scores(Queries.of([[0, 1]]))[0]
     assert np.flatnonzero(scores > 0).tolist() == [0, 1, 2]
