@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -78,9 +79,23 @@ def test_odd_users_are_shown_as_they_are(films, longtale, user):
 
 
 def test_right_to_left_ids_come_back_unchanged(films, longtale):
-    slate = longtale("search", "galaxy", "--json").json
-    assert ids_of(slate)[0] == RIGHT_TO_LEFT_ITEM
+    ran = longtale("search", "galaxy", "--json")
+    assert ids_of(ran.json)[0] == RIGHT_TO_LEFT_ITEM
+    assert f'"{RIGHT_TO_LEFT_ITEM}"' in ran.out, "readable in JSON too"
     assert RIGHT_TO_LEFT_ITEM in longtale("search", "galaxy").out
+
+
+def test_a_terminal_without_unicode_gets_escapes(films):
+    ran = subprocess.run(
+        [sys.executable, "-c", "from longtale.cli.main import main; main()", "search", "galaxy"],
+        cwd=films,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert RIGHT_TO_LEFT_ITEM.encode("ascii", "backslashreplace").decode() in ran.stdout
 
 
 def test_similar_leaves_the_item_itself_out(films, longtale):

@@ -87,7 +87,7 @@ def draw_slate(console: Console, answer: Answer, titles: Mapping[str, str], head
     if answer.degraded:
         console.print(f"degraded, these failed: {', '.join(answer.degraded)}", style="yellow")
     console.print(
-        f"{len(answer.items)} items in {answer.took_ms:.1f} ms, model {answer.model_version}",
+        f"{len(answer.items)} of the best in {answer.took_ms:.1f} ms, model {answer.model_version}",
         style="dim",
     )
 
