@@ -127,3 +127,23 @@ def test_a_typing_error_in_the_settings_file_is_named(films, longtale):
     ran = longtale("train")
     assert ran.code == 2
     assert "did you mean 'models'?" in ran.err
+
+
+def test_demo_leaves_a_project_to_go_on_with(tmp_path, monkeypatch, longtale):
+    monkeypatch.chdir(tmp_path)
+    changes = ("encode.model=hashed", 'models.use=["popular","semantic"]', "evaluate.n_bootstrap=0")
+    ran = longtale("demo", *(part for c in changes for part in ("--set", c)), "--json")
+    assert ran.code == 0, ran.out
+    assert ran.json["evaluation"]["protocol"]["name"] == "time"
+    assert set(ran.json["slates"]) == {"known_user", "untouched_item", "newcomer"}
+    assert all(slate["items"] for slate in ran.json["slates"].values())
+    after = longtale("recommend", "1", "--config", "longtale-demo", "-f", "year >= 2000", "--json")
+    assert all(item["item"]["year"] >= 2000 for item in after.json["items"])
+
+
+def test_demo_never_writes_over_a_project(films, longtale):
+    before = (films / "longtale.toml").read_text(encoding="utf-8")
+    ran = longtale("demo", "--folder", ".", "--json")
+    assert ran.code == 2
+    assert "--folder" in ran.json["error"]["message"]
+    assert (films / "longtale.toml").read_text(encoding="utf-8") == before

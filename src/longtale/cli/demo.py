@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from longtale.cli.command import Outcome
 from longtale.cli.offline import draw_trained, report_outcome, trained_summary
 from longtale.cli.options import DEFAULT_CONFIG, Changes, QualityOption, open_project
 from longtale.cli.progress import showing_progress
+from longtale.errors import SettingsError
 
 if TYPE_CHECKING:
     from longtale.data.dataset import Dataset
@@ -70,7 +70,11 @@ def demo(
 
 
 def write_project(folder: Path) -> None:
-    """Write the films as a project of one's own: the tables, their terms, and the settings."""
+    """Write the films as a project of one's own: the tables, their terms, and the settings.
+
+    Raises:
+        SettingsError: a file of someone else's would be written over.
+    """
     from longtale.data.movielens import (
         MOVIELENS_SMALL,
         movielens_small_settings,
@@ -78,14 +82,24 @@ def write_project(folder: Path) -> None:
     )
     from longtale.data.render import render_toml
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("ratings.csv", "tags.csv", "README.txt"):
-        shutil.copyfile(MOVIELENS_SMALL / name, folder / name)
     catalog = read_movielens_small().dataset.catalog
-    columns = catalog.frame.select("title", "genres", "year")
-    columns.insert_column(0, catalog.items.ids.alias("movieId")).write_csv(folder / "movies.csv")
-    text = render_toml(movielens_small_settings())
-    (folder / DEFAULT_CONFIG).write_text(text, encoding="utf-8")
+    films = catalog.frame.select("title", "genres", "year")
+    films.insert_column(0, catalog.items.ids.alias("movieId"))
+    files = {
+        name: (MOVIELENS_SMALL / name).read_bytes()
+        for name in ("ratings.csv", "tags.csv", "README.txt")
+    }
+    files["movies.csv"] = films.write_csv().encode()
+    files[DEFAULT_CONFIG.name] = render_toml(movielens_small_settings()).encode()
+    for name, content in files.items():
+        path = folder / name
+        if path.exists() and path.read_bytes() != content:
+            raise SettingsError(
+                f"'{path}' is there already and is not the demo's; give another folder by --folder"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def _slates(recommender: Recommender) -> Mapping[str, Outcome]:

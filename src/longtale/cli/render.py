@@ -87,7 +87,7 @@ def draw_slate(console: Console, answer: Answer, titles: Mapping[str, str], head
     if answer.degraded:
         console.print(f"degraded, these failed: {', '.join(answer.degraded)}", style="yellow")
     console.print(
-        f"{len(answer.items)} of the best in {answer.took_ms:.1f} ms, model {answer.model_version}",
+        f"in {answer.took_ms:.1f} ms by model {answer.model_version}",
         style="dim",
     )
 
@@ -120,4 +120,4 @@ def _strongest_sources(item: AnswerItem) -> list[str]:
     added = {name: share for name, share in item.sources.items() if share > 0}
     total = sum(added.values())
     best = sorted(added, key=lambda name: -added[name])[:_N_SOURCES]
-    return [f"{name} {added[name] / total:.0%}" for name in best]
+    return [f"{name} {added[name] / total:.0%}" for name in best if added[name] >= total / 100]
