@@ -6,6 +6,8 @@
 The baseline is `SentenceTransformer(...).encode(texts)` in fp32 with its own sorting by length.
 All take turns in one run; the ratio is the median over the rounds of the ratio within a round.
 Processor time counts all threads. One round before is not counted: it exports, compiles, warms up.
+On a busy machine threads that wait for each other count as work: there, measure on one processor,
+`taskset -c 0 python benchmarks/encoding.py`.
 """
 
 from __future__ import annotations
