@@ -28,7 +28,7 @@ from longtale.encode.model_folder import PACKAGED_MODEL, find_model
 from longtale.encode.onnx_text import OnnxTextEncoder
 from longtale.seeds import generator
 
-TITLES = Path(__file__).parents[1] / "src/longtale/data/sources/movielens_small/movies.csv"
+TITLES = Path(__file__).parents[1] / "src/longtale/data/movielens_small/movies.csv"
 BASELINE = "sentence-transformers"
 ENGINES = ("openvino", "onnx", "torch-bf16", "torch")
 QUERY = "slow-burn science fiction, no war"

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from longtale.data.dataset import Dataset
-from longtale.data.infer import infer
-from longtale.data.prepare import read_dataset
+from longtale.data.inference.infer import infer
+from longtale.data.intake.prepare import read_dataset
 from longtale.evaluate.comparison import paired
 from longtale.evaluate.report import Report
 from longtale.recommend.project import SETTINGS_FILE, Project, read_movielens

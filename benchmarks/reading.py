@@ -28,9 +28,9 @@ TWO_YEARS = 63_072_000
 READ = """
 import json, resource, sys, time
 from pathlib import Path
-from longtale.data.infer import infer
-from longtale.data.mapping import DataSettings
-from longtale.data.prepare import read_dataset
+from longtale.data.inference.infer import infer
+from longtale.data.intake.mapping import DataSettings
+from longtale.data.intake.prepare import read_dataset
 from longtale.settings import read_toml
 folder, described = Path(sys.argv[1]), Path(sys.argv[1], "longtale.toml")
 settings = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from longtale.data.dataset import Dataset
-    from longtale.data.split import ProtocolName
+    from longtale.data.splits.split import ProtocolName
     from longtale.errors import LongtaleError
     from longtale.evaluate.report import Report
     from longtale.recommend.answer import Answer
@@ -44,7 +44,7 @@ __all__ = [
 # Imported when first asked for, so that the command line starts at once.
 _HOMES = {
     "Dataset": "data.dataset",
-    "ProtocolName": "data.split",
+    "ProtocolName": "data.splits.split",
     "LongtaleError": "errors",
     "Report": "evaluate.report",
     "Answer": "recommend.answer",

@@ -16,7 +16,7 @@ from longtale.cli.options import ProtocolChoice, QualityName
 from longtale.cli.progress import showing_progress
 from longtale.cli.render import safe
 from longtale.cli.settings import complete_setting
-from longtale.data.split import ProtocolName
+from longtale.data.splits.split import ProtocolName
 from longtale.recommend.cost import NoProgress
 from longtale.recommend.settings import Quality
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from longtale.data.catalog import Catalog, TextField, frame_hash
-from longtale.data.filters import parse_filter
+from longtale.data.filters.filter import parse_filter
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import ColumnError, DataError

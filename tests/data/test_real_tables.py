@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from longtale.data.infer import infer
-from longtale.data.prepare import read_dataset
+from longtale.data.inference.infer import infer
+from longtale.data.intake.prepare import read_dataset
 
 pytestmark = pytest.mark.realdata
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.evaluate.worlds import PROTOCOL, report_of
 
-from longtale.data.split import Protocol, ProtocolName
+from longtale.data.splits.split import Protocol, ProtocolName
 from longtale.errors import DataError, ProtocolMismatchError
 from longtale.evaluate.comparison import compare, paired
 from longtale.evaluate.report import Report

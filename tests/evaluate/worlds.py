@@ -6,7 +6,7 @@ import numpy as np
 
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
-from longtale.data.split import Fold, Protocol, ProtocolName
+from longtale.data.splits.split import Fold, Protocol, ProtocolName
 from longtale.data.synthetic import dataset_of
 from longtale.evaluate.harness import EvaluateSettings, evaluate
 from longtale.evaluate.report import Report

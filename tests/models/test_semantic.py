@@ -30,7 +30,7 @@ def spoken(queries: Queries, words) -> Queries:
 
 def test_scores_equal_the_formula(vectors):
     model = fitted(vectors, temperature=0.3, half_life=2, n_last=3, profile_length=6)
-    e = model.vectors.astype(float)
+    e = model.columns.T.astype(float)
     history = [4, 1, 7, 9]
     profile = e[history].mean(axis=0)
     gamma = 4 / (4 + 6)
@@ -48,7 +48,7 @@ def test_words_alone_are_compared_with_every_item(vectors):
     model = fitted(vectors)
     queries = spoken(Queries.of([[]]), [[1, 2, 3, 4, 5]])
     np.testing.assert_allclose(
-        model.scores(queries)[0], model.vectors @ queries.text_vectors[0], rtol=1e-5
+        model.scores(queries)[0], model.columns.T @ queries.text_vectors[0], rtol=1e-5
     )
 
 
@@ -57,7 +57,7 @@ def test_words_say_less_the_longer_the_history(vectors):
     for history, beta in (([3], 1 / 3), ([3, 3, 3, 3], 2 / 3)):
         silent = Queries.of([history])
         queries = spoken(silent, [[1, 2, 3, 4, 5]])
-        by_words = model.vectors @ queries.text_vectors[0]
+        by_words = model.columns.T @ queries.text_vectors[0]
         expected = beta * model.scores(silent)[0] + (1 - beta) * by_words
         np.testing.assert_allclose(model.scores(queries)[0], expected, rtol=1e-4, atol=1e-6)
 
@@ -78,7 +78,7 @@ def test_item_without_text_has_no_score_and_says_nothing(vectors):
 
 def test_a_new_item_is_found_at_once_by_its_vector(vectors):
     model = fitted(vectors)
-    twin = np.vstack([model.vectors, model.vectors[3]])
+    twin = np.vstack([model.columns.T, model.columns.T[3]])
     scores = model.with_vectors(twin).scores(Queries.of([[3]]))
     assert scores.shape == (1, 13)
     assert scores[0, 12] == pytest.approx(1, abs=1e-6)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from longtale.data.split import ProtocolName
+from longtale.data.splits.split import ProtocolName
 from longtale.data.synthetic import dataset_of, generated, two_tribes
 from longtale.errors import SplitError
 from longtale.recommend.project import read_movielens

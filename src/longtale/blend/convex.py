@@ -40,6 +40,8 @@ class BlendSettings(Settings):
     """How many of each source's best items compete while the weights are searched."""
     sweeps: int = Field(default=6, ge=1, le=100)
     """How often the search passes over all weights; it stops early when nothing improves."""
+    tolerance: float = Field(default=0.003, ge=0, le=0.5)
+    """Part of the validation nDCG that may be given up for fewer sources and faster answers."""
     newcomer_meaning: float = Field(default=0.9, ge=0, le=1)
     """Weight of meaning for someone who has not acted yet; the rest is popularity."""
     words_share: float = Field(default=0.5, ge=0, le=1)
@@ -82,6 +84,7 @@ class ConvexBlend:
         """Choose the weights that give the best nDCG on validation requests.
 
         Coordinate ascent from the best single source and from equal weights; the better end wins.
+        Then sources that add next to nothing are left out, since each costs time in every answer.
 
         Args:
             examples: validation requests, batch by batch.
@@ -105,6 +108,7 @@ class ConvexBlend:
         best_single = max(singles, key=lambda w: _mean_ndcg(known, w, settings.cutoff))
         starts = [best_single, np.full(n_sources, 1 / n_sources, dtype=np.float32)]
         weights, _ = max((_climb(known, s, settings) for s in starts), key=lambda end: end[1])
+        weights = _pruned(known, weights, settings)
         if new:
             newcomer_weights, _ = _climb(new, newcomer_weights, settings)
         return cls(settings, weights, newcomer_weights)
@@ -119,9 +123,10 @@ class ConvexBlend:
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
         """Give each source's part of the sum, float32 (S, B, N)."""
         weights = self.weights_of(queries)
-        shares = standardised(scores)
-        shares *= weights[:, :, None]
-        shares[0][np.isnan(scores[weights.any(axis=1)]).all(axis=0)] = -np.inf
+        used = weights.any(axis=1)
+        shares = np.zeros_like(scores)
+        shares[used] = standardised(scores[used]) * weights[used, :, None]
+        shares[0][np.isnan(scores[used]).all(axis=0)] = -np.inf
         return shares
 
     def uses(self, queries: Queries) -> Mask:
@@ -212,6 +217,17 @@ def _climb(
         if best <= before:
             break
     return weights, best
+
+
+def _pruned(pools: Sequence[_Pool], weights: Floats, settings: BlendSettings) -> Floats:
+    """Leave out the weakest sources as long as the nDCG stays within the tolerance of the best."""
+    floor = _mean_ndcg(pools, weights, settings.cutoff) * (1 - settings.tolerance)
+    for source in np.argsort(weights, kind="stable"):
+        trial = weights.copy()
+        trial[source] = 0
+        if trial.any() and _mean_ndcg(pools, trial, settings.cutoff) >= floor:
+            weights = trial / trial.sum()
+    return weights
 
 
 def _trials(weights: Floats, source: int) -> list[Floats]:

@@ -75,12 +75,12 @@ def write_project(folder: Path) -> None:
     Raises:
         SettingsError: a file of someone else's would be written over.
     """
+    from longtale.data.inference.render import render_toml
     from longtale.data.movielens import (
         MOVIELENS_SMALL,
         movielens_small_settings,
         read_movielens_small,
     )
-    from longtale.data.render import render_toml
 
     catalog = read_movielens_small().dataset.catalog
     films = catalog.frame.select("title", "genres", "year")

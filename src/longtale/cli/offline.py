@@ -44,8 +44,8 @@ def init(
 
     Says which column was taken for what, and what it is not sure of.
     """
-    from longtale.data.infer import infer
-    from longtale.data.render import render_toml
+    from longtale.data.inference.infer import infer
+    from longtale.data.inference.render import render_toml
 
     folder = Path() if "://" in place else Path(place)
     file = folder / DEFAULT_CONFIG

@@ -13,7 +13,7 @@ from rich.text import Text
 from longtale.cli.render import Cell, draw_titled, safe, table_of
 
 if TYPE_CHECKING:
-    from longtale.data.prepare import IntakeReport
+    from longtale.data.intake.prepare import IntakeReport
     from longtale.evaluate.comparison import Comparison
     from longtale.evaluate.report import Report, Result
 

@@ -13,7 +13,7 @@ import polars as pl
 from polars import selectors
 
 from longtale.arrays import Mask
-from longtale.data.filters import Filter
+from longtale.data.filters.filter import Filter
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import ColumnError, DataError

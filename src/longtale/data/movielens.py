@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from longtale.data.catalog import Catalog
-from longtale.data.mapping import DataSettings, EventSource, ItemSource, TagSource
-from longtale.data.prepare import Intake, read_dataset
+from longtale.data.intake.mapping import DataSettings, EventSource, ItemSource, TagSource
+from longtale.data.intake.prepare import Intake, read_dataset
 
-MOVIELENS_SMALL = Path(__file__).parent / "sources" / "movielens_small"
+MOVIELENS_SMALL = Path(__file__).parent / "movielens_small"
 """Folder of the files as GroupLens publishes them."""
 YEAR = "year"
 _NO_GENRES = "(no genres listed)"

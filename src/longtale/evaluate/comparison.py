@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtale.data.split import Protocol
+from longtale.data.splits.split import Protocol
 from longtale.errors import DataError, ProtocolMismatchError
 from longtale.evaluate.accuracy import Values
 from longtale.evaluate.intervals import PairedTest, holm, paired_test

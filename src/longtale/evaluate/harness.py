@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows, segment_rows
-from longtale.data.bands import BANDS
 from longtale.data.candidates import Candidates
 from longtale.data.query import Queries
-from longtale.data.split import Fold, Protocol
+from longtale.data.splits.bands import BANDS
+from longtale.data.splits.split import Fold, Protocol
 from longtale.errors import DataError
 from longtale.evaluate.accuracy import TargetRanks, Values, rankable, ranks_in
 from longtale.evaluate.intervals import bootstrap_intervals
@@ -82,7 +82,7 @@ def evaluate(
         scored: the models.
         fold: who asks, with what history, and what they came to want.
         protocol: how the fold was made; it is stamped on the report.
-        bands: (N,), how known each item is in the training data, as codes of `longtale.data.bands`.
+        bands: (N,), how known each item is in the training data, as codes of `BANDS`.
         settings: which metrics, at which lengths of list.
         rng: draws the bootstrap.
         item_vectors: float32 (N, D) for the diversity within a list; without them it is left out.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from longtale.arrays import Floats, Mask, Rows
-from longtale.data.bands import BANDS
 from longtale.data.dataset import Dataset
+from longtale.data.splits.bands import BANDS
 from longtale.errors import did_you_mean
 from longtale.evaluate import accuracy, beyond_accuracy
 from longtale.evaluate.accuracy import TargetRanks, Values

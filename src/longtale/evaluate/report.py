@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from rich.table import Table
 
-from longtale.data.split import Protocol, ProtocolName
+from longtale.data.splits.split import Protocol, ProtocolName
 from longtale.errors import DataError, did_you_mean
 from longtale.evaluate.accuracy import Values
 

@@ -21,7 +21,7 @@ from longtale.settings import Settings
 class SemanticSettings(Settings):
     """How a history and words become one score for each item."""
 
-    n_last: int = Field(default=10, ge=1)
+    n_last: int = Field(default=3, ge=1)
     """How many of the last events with text are attended to."""
     temperature: float = Field(default=0.5, gt=0)
     """Attention's temperature: small attends to the nearest item of the history only, large to all
@@ -49,14 +49,15 @@ class SemanticRetriever:
 
     Args:
         settings: what it was fitted with.
-        vectors: float32 (N, D), unit rows; a zero row has no text.
+        columns: float32 (D, N), the items' unit vectors as columns, since a few rows times these
+            are twice as fast as times the transpose of rows; a zero column has no text.
     """
 
     name: ClassVar[str] = "semantic"
     serves: ClassVar[Serves] = Serves.HISTORY
 
     settings: SemanticSettings
-    vectors: Floats
+    columns: Floats
 
     @classmethod
     def fit(cls, dataset: Dataset, settings: SemanticSettings, vectors: Floats) -> Self:
@@ -70,14 +71,14 @@ class SemanticRetriever:
                 f"{len(vectors)} vectors for {dataset.n_items} items; give one for each item of "
                 "the catalogue, a zero row where there is no text"
             )
-        return cls(settings, np.ascontiguousarray(vectors, dtype=np.float32))
+        return cls(settings, np.ascontiguousarray(vectors.T, dtype=np.float32))
 
     def with_vectors(self, vectors: Floats) -> Self:
         """Answer for another catalogue, float32 (N', D): new items can be found at once."""
-        return replace(self, vectors=np.ascontiguousarray(vectors, dtype=np.float32))
+        return replace(self, columns=np.ascontiguousarray(vectors.T, dtype=np.float32))
 
     def scores(self, queries: Queries) -> Floats:
-        scores = np.full((len(queries), len(self.vectors)), np.nan, dtype=np.float32)
+        scores = np.full((len(queries), self.columns.shape[1]), np.nan, dtype=np.float32)
         for row, found in enumerate(scores):
             history = self._with_text(queries.histories.take(np.array([row])).items)
             words = None if queries.text_vectors is None else queries.text_vectors[row]
@@ -86,29 +87,30 @@ class SemanticRetriever:
             if len(history):
                 found[:] = self._scores_of(history, words)
             elif words is not None:
-                found[:] = self.vectors @ words
+                found[:] = words @ self.columns
         scores[:, ~self._has_text] = np.nan
         return scores
 
     @cached_property
     def _has_text(self) -> Mask:
-        return np.any(self.vectors, axis=1)
+        return np.any(self.columns, axis=0)
 
     def _with_text(self, history: Rows) -> Rows:
-        inside = history[history < len(self.vectors)]
+        inside = history[history < self.columns.shape[1]]
         return inside[self._has_text[inside]]
 
     def _scores_of(self, history: Rows, words: Floats | None) -> Floats:
         n = len(history)
         beta = 1.0 if words is None else n / (n + self.settings.kappa)
         gamma = n / (n + self.settings.profile_length)
-        profile = unit_rows(self.vectors[history].mean(axis=0, keepdims=True))[0]
+        chosen = self.columns[:, history]  # (D, T)
+        profile = unit_rows(chosen.mean(axis=1)[None])[0]
         direction = np.float32(beta * gamma) * profile
         if words is not None:
             direction += np.float32(1 - beta) * words
-        recent = self.vectors[history[-self.settings.n_last :]]
+        recent = chosen[:, -self.settings.n_last :].T
         # One product for all: the item vectors are read once, which is what takes the time.
-        similar = np.vstack([recent, direction]) @ self.vectors.T  # (T + 1, N)
+        similar = np.vstack([recent, direction]) @ self.columns  # (T + 1, N)
         return similar[-1] + np.float32(beta * (1 - gamma)) * self._attended(similar[:-1])
 
     def _attended(self, similar: Floats) -> Floats:
@@ -120,10 +122,13 @@ class SemanticRetriever:
         attention = np.exp(logits, out=logits)
         return np.einsum("tn,tn->n", attention, similar) / attention.sum(axis=0)
 
+    def evidence(self, history: Rows, items: Rows) -> Floats:
+        return self.columns[:, history].T @ self.columns[:, items]
+
     def state(self) -> State:
-        return {"vectors": self.vectors}
+        return {"columns": self.columns}
 
     @classmethod
     def restore(cls, settings: Settings, state: State) -> Self:
         own = SemanticSettings.model_validate(settings.model_dump())
-        return cls(own, np.asarray(state["vectors"]))
+        return cls(own, np.asarray(state["columns"]))

@@ -15,12 +15,12 @@ from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
 from longtale.contracts import Citing
-from longtale.data.bands import bands
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
+from longtale.data.splits.bands import bands
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError, QueryError
 from longtale.models.semantic import SemanticRetriever

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Rows
 from longtale.contracts import Citing
-from longtale.data.bands import BANDS
 from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.query import Queries
+from longtale.data.splits.bands import BANDS
 from longtale.recommend.answer import Answer, AnswerItem, Json, Reason
 from longtale.recommend.reasons import N_EVIDENCE, Cited, reason, strongest
 

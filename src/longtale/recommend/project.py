@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longtale.data.dataset import Dataset
+from longtale.data.intake.prepare import Intake, read_dataset
 from longtale.data.movielens import read_movielens_small
-from longtale.data.prepare import Intake, read_dataset
 from longtale.recommend.settings import LongtaleSettings
 
 SETTINGS_FILE = "longtale.toml"

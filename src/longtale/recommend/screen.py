@@ -12,7 +12,7 @@ import numpy as np
 from longtale.arrays import Mask, microseconds
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
-from longtale.data.filters import Filter, parse_filter
+from longtale.data.filters.filter import Filter, parse_filter
 from longtale.data.query import Queries
 
 

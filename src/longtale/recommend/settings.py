@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from longtale.blend.convex import BlendSettings
-from longtale.data.mapping import DataSettings
-from longtale.data.split import SplitSettings
+from longtale.data.intake.mapping import DataSettings
+from longtale.data.splits.split import SplitSettings
 from longtale.encode.encoder import EncoderSettings
 from longtale.evaluate.measures import EvaluateSettings
 from longtale.models.als import ALSSettings

@@ -12,9 +12,9 @@ import numpy as np
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
 from longtale.contracts import Retriever
-from longtale.data.bands import bands
 from longtale.data.dataset import Dataset
-from longtale.data.split import Fold, ProtocolName, split, validation_fold
+from longtale.data.splits.bands import bands
+from longtale.data.splits.split import Fold, ProtocolName, split, validation_fold
 from longtale.encode.encoder import make_encoder
 from longtale.evaluate.harness import evaluate
 from longtale.evaluate.report import Report

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from longtale.data.mapping import TimeUnit
-from longtale.data.sources.table import SURPLUS, Table
+from longtale.data.intake.mapping import TimeUnit
+from longtale.data.intake.table import SURPLUS, Table
 from longtale.errors import ColumnError
 
 DAY = 86_400_000_000

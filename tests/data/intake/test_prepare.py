@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from longtale.data.event import EventKind
-from longtale.data.mapping import (
+from longtale.data.intake.mapping import (
     DataSettings,
     EventSource,
     ImpressionSource,
@@ -17,7 +17,7 @@ from longtale.data.mapping import (
     TagSource,
     UserSource,
 )
-from longtale.data.prepare import Intake, read_dataset
+from longtale.data.intake.prepare import Intake, read_dataset
 from longtale.errors import SettingsError
 from longtale.schema import Role
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from longtale.data import column_words as words
 from longtale.data.event import DEFAULT_KINDS, EventKind
-from longtale.data.mapping import (
+from longtale.data.inference import column_words as words
+from longtale.data.inference.render import Finding, render_toml
+from longtale.data.inference.sheet import Sheet, sheets_in_database, sheets_in_folder
+from longtale.data.intake.mapping import (
     DataSettings,
     EventSource,
     ImpressionSource,
@@ -22,8 +24,6 @@ from longtale.data.mapping import (
     TagSource,
     UserSource,
 )
-from longtale.data.render import Finding, render_toml
-from longtale.data.sheet import Sheet, sheets_in_database, sheets_in_folder
 from longtale.errors import SourceError
 
 __all__ = ["Finding", "Inferred", "infer", "render_toml"]

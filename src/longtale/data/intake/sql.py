@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from longtale.data.sources.table import ROW, Table
-from longtale.data.sources.tabular import CHUNK_ROWS, frame_of
+from longtale.data.intake.table import ROW, Table
+from longtale.data.intake.tabular import CHUNK_ROWS, frame_of
 from longtale.errors import MissingExtraError, SourceError, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from longtale.data.infer import Finding, infer, render_toml
-from longtale.data.mapping import DataSettings, EventSource, ItemSource
+from longtale.data.inference.infer import Finding, infer, render_toml
+from longtale.data.intake.mapping import DataSettings, EventSource, ItemSource
+from longtale.data.intake.prepare import read_dataset
 from longtale.data.movielens import MOVIELENS_SMALL, movielens_small_settings
-from longtale.data.prepare import read_dataset
 from longtale.errors import SourceError
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longtale.data.bands import BANDS, BandSettings, bands
+from longtale.data.splits.bands import BANDS, BandSettings, bands
 from longtale.data.synthetic import dataset_of
 from longtale.errors import SettingsError
 from longtale.schema import Band

@@ -41,8 +41,8 @@ from typing import cast
 import polars as pl
 
 from longtale.arrays import Mask
-from longtale.data.filter_syntax import And, Condition, Literal, Node, Not, Operator, Or, parse
-from longtale.data.filter_tokens import pointed_error
+from longtale.data.filters.syntax import And, Condition, Literal, Node, Not, Operator, Or, parse
+from longtale.data.filters.tokens import pointed_error
 from longtale.errors import FilterError, did_you_mean
 from longtale.schema import LIST_SEPARATORS
 

@@ -33,14 +33,14 @@ from pydantic import Field
 from longtale import log
 from longtale.arrays import Mask
 from longtale.data.dataset import Dataset
-from longtale.data.folds import (
+from longtale.data.splits.folds import (
     Fold,
     hidden_items_fold,
     last_item_fold,
     later_fold,
     newcomers_fold,
 )
-from longtale.data.withheld import without_items, without_last_events, without_users
+from longtale.data.splits.withheld import without_items, without_last_events, without_users
 from longtale.errors import SplitError
 from longtale.seeds import generator
 from longtale.settings import Settings

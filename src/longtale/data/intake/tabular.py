@@ -17,7 +17,7 @@ from typing import IO, cast
 
 import polars as pl
 
-from longtale.data.sources.table import ROW, SURPLUS, Table
+from longtale.data.intake.table import ROW, SURPLUS, Table
 from longtale.errors import SourceError
 
 DELIMITERS = ",\t;|"

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtale.data.dataset import Dataset
-from longtale.data.folds import Fold
 from longtale.data.interactions import Interactions
-from longtale.data.split import ProtocolName, Split, SplitSettings, split, validation_fold
+from longtale.data.splits.folds import Fold
+from longtale.data.splits.split import ProtocolName, Split, SplitSettings, split, validation_fold
 from longtale.data.synthetic import dataset_of, generated
 from longtale.errors import SettingsError, SplitError
 from longtale.seeds import generator

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from longtale.data.catalog import TextField
-from longtale.data.cells import Cell, Fault, id_cell, text_cell, time_cell, truth
-from longtale.data.checked import Checked, check
-from longtale.data.mapping import ItemSource, UserSource
-from longtale.data.quarantine import REASON, Quarantine, TableReport
-from longtale.data.sources.table import ROW, Table
+from longtale.data.intake.cells import Cell, Fault, id_cell, text_cell, time_cell, truth
+from longtale.data.intake.checked import Checked, check
+from longtale.data.intake.mapping import ItemSource, UserSource
+from longtale.data.intake.quarantine import REASON, Quarantine, TableReport
+from longtale.data.intake.table import ROW, Table
 from longtale.schema import Column, Role
 
 ID = "__id"

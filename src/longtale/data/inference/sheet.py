@@ -10,13 +10,13 @@ from typing import TypedDict
 
 import polars as pl
 
-from longtale.data import column_words as words
-from longtale.data.cells import DAY, id_cell, micros
-from longtale.data.column_words import named, stemmed
-from longtale.data.render import Finding
-from longtale.data.sources.sql import samples_of
-from longtale.data.sources.table import Table
-from longtale.data.sources.tabular import SUFFIXES, scan_files, suffix_of
+from longtale.data.inference import column_words as words
+from longtale.data.inference.column_words import named, stemmed
+from longtale.data.inference.render import Finding
+from longtale.data.intake.cells import DAY, id_cell, micros
+from longtale.data.intake.sql import samples_of
+from longtale.data.intake.table import Table
+from longtale.data.intake.tabular import SUFFIXES, scan_files, suffix_of
 from longtale.errors import ColumnError, DataError, SourceError
 
 SAMPLE_ROWS = 2_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from longtale.data.cells import VALUE_PREFIX, Cell, Fault, surplus_faults, value_of
-from longtale.data.quarantine import REASON
-from longtale.data.sources.table import ROW, Table
+from longtale.data.intake.cells import VALUE_PREFIX, Cell, Fault, surplus_faults, value_of
+from longtale.data.intake.quarantine import REASON
+from longtale.data.intake.table import ROW, Table
 
 _FAULT = "__fault"
 

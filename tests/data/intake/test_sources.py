@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from longtale.data.mapping import DataSettings, EventSource
-from longtale.data.prepare import read_dataset
-from longtale.data.sources.sql import read_sql
+from longtale.data.intake.mapping import DataSettings, EventSource
+from longtale.data.intake.prepare import read_dataset
+from longtale.data.intake.sql import read_sql
 from longtale.errors import MissingExtraError, SettingsError, SourceError
 
 ROWS = pl.DataFrame({"u": ["A", "B", "A"], "i": ["x,1", "y", "z"], "t": [1, 2, 3]})
@@ -108,8 +108,8 @@ def test_query_gives_the_same_dataset(tmp_path, expected, database):
 
 
 def test_rows_stream_in_chunks(tmp_path, expected, database, monkeypatch):
-    monkeypatch.setattr("longtale.data.sources.tabular.CHUNK_ROWS", 2)
-    monkeypatch.setattr("longtale.data.sources.sql.CHUNK_ROWS", 2)
+    monkeypatch.setattr("longtale.data.intake.tabular.CHUNK_ROWS", 2)
+    monkeypatch.setattr("longtale.data.intake.sql.CHUNK_ROWS", 2)
     assert fingerprint(tmp_path, database, table="log") == expected
 
 

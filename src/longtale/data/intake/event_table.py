@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, offsets_of
-from longtale.data.cells import (
+from longtale.data.event import EventKind
+from longtale.data.intake.cells import (
     Cell,
     Fault,
     event_time_cell,
@@ -19,13 +20,12 @@ from longtale.data.cells import (
     text_cell,
     value_of,
 )
-from longtale.data.checked import check
-from longtale.data.event import EventKind
-from longtale.data.id_space import IdSpace
+from longtale.data.intake.checked import check
+from longtale.data.intake.id_space import IdSpace
+from longtale.data.intake.mapping import EventSource
+from longtale.data.intake.quarantine import Quarantine, TableReport
+from longtale.data.intake.table import ROW, Table
 from longtale.data.interactions import Histories, Interactions
-from longtale.data.mapping import EventSource
-from longtale.data.quarantine import Quarantine, TableReport
-from longtale.data.sources.table import ROW, Table
 from longtale.schema import Column
 
 USER, ITEM = "user", "item"

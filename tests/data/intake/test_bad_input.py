@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from longtale.data.mapping import DataSettings, EventSource, ItemSource
-from longtale.data.prepare import Intake, read_dataset
+from longtale.data.intake.mapping import DataSettings, EventSource, ItemSource
+from longtale.data.intake.prepare import Intake, read_dataset
 from longtale.errors import ColumnError, SourceError, TooManyBadRowsError
 
 NOW = 1_800_000_000_000_000
@@ -155,7 +155,7 @@ def test_wrong_encoding_names_the_first_bad_byte(tmp_path, packed):
 
 
 def test_bad_byte_behind_the_first_block_has_the_right_offset(tmp_path, monkeypatch):
-    monkeypatch.setattr("longtale.data.sources.tabular.BLOCK_BYTES", 4)
+    monkeypatch.setattr("longtale.data.intake.tabular.BLOCK_BYTES", 4)
     (tmp_path / "e.csv").write_bytes("u,i\nA,é€🦊".encode() + b"\xff\n")
     with pytest.raises(SourceError, match="byte 0xff at offset 15"):
         read_dataset(DataSettings(events=EventSource(source="e.csv", user="u", item="i")), tmp_path)

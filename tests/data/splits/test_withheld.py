@@ -8,9 +8,9 @@ import polars as pl
 from longtale.data.dataset import Dataset
 from longtale.data.impressions import Impressions
 from longtale.data.interactions import Interactions
+from longtale.data.splits.withheld import without_items, without_last_events, without_users
 from longtale.data.synthetic import dataset_of
 from longtale.data.tags import Tags
-from longtale.data.withheld import without_items, without_last_events, without_users
 
 
 def world(*, with_times: bool = True) -> Dataset:

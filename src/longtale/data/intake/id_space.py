@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from longtale.arrays import Rows
-from longtale.data.cells import Cell
+from longtale.data.intake.cells import Cell
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn
 
-from longtale.data.filter_tokens import QUOTES, Token, pointed_error, tokens_of, value_of
+from longtale.data.filters.tokens import QUOTES, Token, pointed_error, tokens_of, value_of
 
 MAX_DEPTH = 32
 MAX_CONDITIONS = 64

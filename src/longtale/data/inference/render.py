@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from longtale.data.mapping import DataSettings
+from longtale.data.intake.mapping import DataSettings
 from longtale.settings import Settings
 
 SECTIONS = ("kinds", "events", "items", "users", "tags", "impressions")

@@ -30,29 +30,29 @@ import polars as pl
 
 from longtale.arrays import Rows
 from longtale.data.catalog import Catalog
-from longtale.data.catalog_table import EntityTable, read_items, read_users, text_fields
 from longtale.data.dataset import Dataset
-from longtale.data.event_table import (
+from longtale.data.impressions import Impressions
+from longtale.data.intake.catalog_table import EntityTable, read_items, read_users, text_fields
+from longtale.data.intake.event_table import (
     ITEM,
     USER,
     EventTable,
     interactions_of,
     read_events,
 )
-from longtale.data.id_space import IdSpace
-from longtale.data.impressions import Impressions
-from longtale.data.interactions import Interactions
-from longtale.data.mapping import DataSettings, TableSource
-from longtale.data.quarantine import Quarantine, TableReport
-from longtale.data.side_tables import (
+from longtale.data.intake.id_space import IdSpace
+from longtale.data.intake.mapping import DataSettings, TableSource
+from longtale.data.intake.quarantine import Quarantine, TableReport
+from longtale.data.intake.side_tables import (
     impressions_of,
     read_impressions,
     read_tags,
     shown_with_events,
 )
-from longtale.data.sources.sql import read_sql
-from longtale.data.sources.table import Table
-from longtale.data.sources.tabular import scan_files
+from longtale.data.intake.sql import read_sql
+from longtale.data.intake.table import Table
+from longtale.data.intake.tabular import scan_files
+from longtale.data.interactions import Interactions
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import SettingsError

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from longtale.data.filter_syntax import (
+from longtale.data.filters.filter import parse_filter
+from longtale.data.filters.syntax import (
     MAX_CONDITIONS,
     MAX_DEPTH,
     And,
@@ -24,8 +25,7 @@ from longtale.data.filter_syntax import (
     Or,
     parse,
 )
-from longtale.data.filter_tokens import MAX_CHARACTERS
-from longtale.data.filters import parse_filter
+from longtale.data.filters.tokens import MAX_CHARACTERS
 from longtale.errors import FilterError
 from longtale.schema import LIST_SEPARATORS
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from longtale.data.cells import Fault
-from longtale.data.sources.table import ROW, Table
+from longtale.data.intake.cells import Fault
+from longtale.data.intake.table import ROW, Table
 from longtale.errors import SourceError, TooManyBadRowsError, did_you_mean
 
 REASON = "reason"

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from longtale.data.cells import (
+from longtale.data.impressions import Impressions
+from longtale.data.intake.cells import (
     Cell,
     Fault,
     event_time_cell,
@@ -17,13 +18,12 @@ from longtale.data.cells import (
     text_cell,
     value_of,
 )
-from longtale.data.checked import Checked, check
-from longtale.data.event_table import ITEM, USER
-from longtale.data.id_space import IdSpace
-from longtale.data.impressions import Impressions
-from longtale.data.mapping import ImpressionSource, TagSource
-from longtale.data.quarantine import REASON, Quarantine, TableReport
-from longtale.data.sources.table import ROW, Table
+from longtale.data.intake.checked import Checked, check
+from longtale.data.intake.event_table import ITEM, USER
+from longtale.data.intake.id_space import IdSpace
+from longtale.data.intake.mapping import ImpressionSource, TagSource
+from longtale.data.intake.quarantine import REASON, Quarantine, TableReport
+from longtale.data.intake.table import ROW, Table
 from longtale.data.tags import Tags
 from longtale.schema import Column
 

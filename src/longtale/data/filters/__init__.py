@@ -1,0 +1,1 @@
+"""Conditions on item attributes, as users write them."""

@@ -1,0 +1,1 @@
+"""What tables and columns mean, found out from their names and contents."""

@@ -1,1 +1,0 @@
-"""Where tables come from: files and SQL databases."""
