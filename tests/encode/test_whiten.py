@@ -79,3 +79,19 @@ def test_a_round_trip_is_bit_equal():
     whitening = fit_whitening(vectors, dim=4, power=0.5)
     restored = Whitening.restore(whitening.state())
     np.testing.assert_array_equal(restored.apply(vectors), whitening.apply(vectors))
+
+
+def test_words_turned_towards_items_rank_them_as_the_plain_product(rng):
+    vectors = unit_rows(rng.normal(size=(200, 16)).astype(np.float32) * np.linspace(4, 1, 16))
+    whitening = fit_whitening(vectors.astype(np.float32), dim=16, power=1.0)
+    words = unit_rows(rng.normal(size=(3, 16)).astype(np.float32))
+    lengths = np.linalg.norm((vectors - whitening.mean) @ whitening.projection, axis=1)
+    found = whitening.towards(words) @ whitening.apply(vectors.astype(np.float32)).T * lengths
+    plain = (words - whitening.mean) @ (vectors - whitening.mean).T
+    for row, expected in zip(found, plain, strict=True):
+        np.testing.assert_allclose(row / row[0], expected / expected[0], rtol=1e-2)
+
+
+def test_no_words_stay_no_direction(rng):
+    whitening = fit_whitening(unit_rows(rng.normal(size=(50, 8)).astype(np.float32)), dim=8)
+    assert not whitening.towards(np.zeros((1, 8), dtype=np.float32)).any()

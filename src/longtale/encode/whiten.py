@@ -22,7 +22,7 @@ class WhiteningSettings(Settings):
 
     dim: int = Field(default=256, ge=1)
     """How many main directions are kept; at most the encoder's own width."""
-    power: float = Field(default=1.0, ge=0.0, le=1.0)
+    power: float = Field(default=0.75, ge=0.0, le=1.0)
     """How evenly the directions count: 1 all alike, 0 as they are."""
 
 
@@ -48,6 +48,21 @@ class Whitening:
         whitened = np.asarray((vectors - self.mean) @ self.projection, dtype=np.float32)
         whitened[~vectors.any(axis=1)] = 0.0
         return unit_rows(whitened)
+
+    def towards(self, vectors: Floats) -> Floats:
+        """Turn words that someone typed, float32 (B, D), into directions among whitened items.
+
+        Whitening evens out what tells items from each other, but a few typed words say most along
+        the few directions that all texts share. So words go through the inverse: with z = x P the
+        whitened item, z·(P⁻¹ t) = x·t is the plain product, up to the length that z was cut to.
+        """
+        scales = np.square(self.projection).sum(axis=0)
+        inverse = np.divide(
+            self.projection, scales, out=np.zeros_like(self.projection), where=scales > 0
+        )
+        turned = np.asarray((vectors - self.mean) @ inverse, dtype=np.float32)
+        turned[~vectors.any(axis=1)] = 0.0
+        return unit_rows(turned)
 
     def state(self) -> State:
         """Give the fitted arrays."""

@@ -34,7 +34,8 @@ def interest(
     """
     n_items = len(known)
     inside = np.minimum(histories.items, n_items - 1)
-    usable = histories.where((histories.items < n_items) & known[inside])
+    kept = (histories.items < n_items) & known[inside]
+    usable = histories if kept.all() else histories.where(kept)
     weights = np.ones_like(usable.weights) if binary else usable.weights
     if half_life is not None:
         ends = np.repeat(usable.offsets[1:], usable.lengths)

@@ -33,7 +33,7 @@ _CLASSES: Mapping[str, type[Retriever]] = {
 
 
 def fit_retrievers(
-    dataset: Dataset, vectors: Floats, settings: ModelsSettings, cost: Cost
+    dataset: Dataset, vectors: Floats, settings: ModelsSettings, cost: Cost, *, purpose: str
 ) -> tuple[Retriever, ...]:
     """Fit the chosen retrievers.
 
@@ -42,12 +42,13 @@ def fit_retrievers(
         vectors: float32 (N, D), whitened vectors of the items.
         settings: which retrievers, and the settings of each.
         cost: where the time is booked.
+        purpose: what they are fitted for, to tell one stage from another.
     """
     fitted = []
     for name in settings.use:
         if name == "rising" and not dataset.has_times:
             continue
-        with cost.stage(f"fit {name}"):
+        with cost.stage(f"fit {name} for {purpose}"):
             fitted.append(_fit(name, dataset, vectors, settings))
     return tuple(fitted)
 

@@ -45,22 +45,27 @@ class ItemVectors:
         on_progress: Callable[[int], None] | None = None,
     ) -> ItemVectors:
         """Encode the whole catalogue and fit the whitening on it."""
-        raw = encoder.encode(item_texts(catalog.texts(), prompt), on_progress=on_progress)
+        raw = encoder.encode(_texts(catalog, prompt), on_progress=on_progress)
         fitted = fit_whitening(raw, dim=whitening.dim, power=whitening.power)
         return cls(encoder, prompt, fitted, fitted.apply(raw))
 
     def of_words(self, texts: Sequence[str]) -> Floats:
         """Give users' words as float32 (B, D): towards the liked, away from the disliked."""
         wishes = [parse_wish(text) for text in texts]
-        likes = self._whitened([wish.likes for wish in wishes])
-        dislikes = self._whitened([wish.dislikes for wish in wishes])
+        likes = self._directions([wish.likes for wish in wishes])
+        dislikes = self._directions([wish.dislikes for wish in wishes])
         return unit_rows(likes - np.float32(DISLIKE_WEIGHT) * dislikes)
 
     def extended(self, catalog: Catalog) -> ItemVectors:
         """Encode the items of a catalogue that stand behind those already here."""
         added = catalog.take(range(len(self.vectors), len(catalog)))
-        raw = self.encoder.encode(item_texts(added.texts(), self.prompt))
+        raw = self.encoder.encode(_texts(added, self.prompt))
         return replace(self, vectors=np.vstack([self.vectors, self.whitening.apply(raw)]))
 
-    def _whitened(self, texts: Sequence[str]) -> Floats:
-        return self.whitening.apply(self.encoder.encode(texts, purpose="query"))
+    def _directions(self, texts: Sequence[str]) -> Floats:
+        return self.whitening.towards(self.encoder.encode(texts, purpose="query"))
+
+
+def _texts(catalog: Catalog, prompt: PromptSettings) -> list[str]:
+    fields = catalog.texts()
+    return item_texts(fields, prompt) if fields else [""] * len(catalog)

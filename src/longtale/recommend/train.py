@@ -50,10 +50,9 @@ def train(
     settings = _chosen(settings, quality)
     cost = Cost(progress)
     fold = validation_fold(dataset, settings.split)
-    item_vectors = _encode(dataset, settings, cost)
-    trial = fit_retrievers(fold.train, item_vectors.vectors, settings.models, cost)
+    _, trial = _fit(fold.train, settings, cost, "validation")
     blender = _fit_blend(trial, fold, settings.blend, cost)
-    retrievers = fit_retrievers(dataset, item_vectors.vectors, settings.models, cost)
+    item_vectors, retrievers = _fit(dataset, settings, cost, "answering")
     return Recommender(
         dataset, item_vectors, Hybrid(retrievers, blender), _version(dataset, settings)
     )
@@ -82,12 +81,10 @@ def measure(
     settings = _chosen(settings, quality)
     cost = Cost(progress)
     cut = split(dataset, ProtocolName(protocol), settings.split)
-    item_vectors = _encode(cut.validation.train, settings, cost)
-    retrievers = fit_retrievers(cut.validation.train, item_vectors.vectors, settings.models, cost)
+    item_vectors, retrievers = _fit(cut.validation.train, settings, cost, "validation")
     blender = _fit_blend(retrievers, cut.validation, settings.blend, cost)
     if cut.test.train is not cut.validation.train:
-        item_vectors = _encode(cut.test.train, settings, cost)
-        retrievers = fit_retrievers(cut.test.train, item_vectors.vectors, settings.models, cost)
+        item_vectors, retrievers = _fit(cut.test.train, settings, cost, "test")
     hybrid = Hybrid(retrievers, blender)
     with cost.stage("evaluate", total=len(cut.test)) as advance:
         report = evaluate(
@@ -101,6 +98,14 @@ def measure(
             on_progress=advance,
         )
     return replace(report, cost=cost.as_dict())
+
+
+def _fit(
+    dataset: Dataset, settings: LongtaleSettings, cost: Cost, purpose: str
+) -> tuple[ItemVectors, tuple[Retriever, ...]]:
+    item_vectors = _encode(dataset, settings, cost)
+    vectors = item_vectors.vectors
+    return item_vectors, fit_retrievers(dataset, vectors, settings.models, cost, purpose=purpose)
 
 
 def _encode(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
