@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import sparse
 
-from longtale.arrays import offsets_of, segment_positions, segment_rows, top_k, unit_rows
+from longtale.arrays import compact, offsets_of, segment_positions, segment_rows, top_k, unit_rows
 
 NAN = float("nan")
 RAGGED = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=8)
@@ -77,3 +78,11 @@ def test_top_k_prefers_the_lower_column_among_equals():
 def test_top_k_is_never_wider_than_the_catalogue(k):
     items, _ = top_k(np.zeros((2, 3), dtype=np.float32), k)
     assert items.shape == (2, min(k, 3))
+
+
+def test_compact_keeps_the_matrix_and_halves_its_positions():
+    wide = sparse.csr_array(np.eye(3, dtype=np.float32))
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    narrow = compact(wide)
+    assert narrow.indices.dtype == narrow.indptr.dtype == np.int32
+    assert (narrow.toarray() == wide.toarray()).all()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Rows = NDArray[np.int32]
 """Inside numbers of users or items; -1 is none."""
@@ -56,6 +57,17 @@ def segment_positions(offsets: Offsets, segments: NDArray[np.integer]) -> NDArra
     counts = offsets[np.asarray(segments) + 1] - starts
     shifts = np.repeat(starts - offsets_of(counts)[:-1], counts)
     return np.arange(len(shifts), dtype=np.int64) + shifts
+
+
+def compact(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Give the same matrix with int32 positions, where its size allows.
+
+    All sparse matrices keep to one width: a product of two widths first copies both of them.
+    """
+    if max(matrix.nnz, *matrix.shape) > np.iinfo(np.int32).max:
+        return matrix
+    positions = (part.astype(np.int32, copy=False) for part in (matrix.indices, matrix.indptr))
+    return sparse.csr_array((matrix.data, *positions), shape=matrix.shape)
 
 
 def unit_rows(matrix: Floats) -> Floats:

@@ -40,7 +40,7 @@ class BlendSettings(Settings):
     """How many of each source's best items compete while the weights are searched."""
     sweeps: int = Field(default=6, ge=1, le=100)
     """How often the search passes over all weights; it stops early when nothing improves."""
-    tolerance: float = Field(default=0.003, ge=0, le=0.5)
+    tolerance: float = Field(default=0.01, ge=0, le=0.5)
     """Part of the validation nDCG that may be given up for fewer sources and faster answers."""
     newcomer_meaning: float = Field(default=0.9, ge=0, le=1)
     """Weight of meaning for someone who has not acted yet; the rest is popularity."""

@@ -15,6 +15,7 @@ from longtale.arrays import (
     Offsets,
     Rows,
     Times,
+    compact,
     offsets_of,
     segment_positions,
     segment_rows,
@@ -83,7 +84,7 @@ class Histories:
             (self.weights, self.items, self.offsets), shape=(len(self), n_items), copy=True
         )
         matrix.sum_duplicates()
-        return matrix
+        return compact(matrix)
 
     @staticmethod
     def concatenated(parts: Sequence[Histories]) -> Histories:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import linalg, sparse
 
-from longtale.arrays import Floats, Mask, Rows
+from longtale.arrays import Floats, Mask, Rows, compact
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -127,4 +127,4 @@ def _widened(weights: sparse.csr_array, known: Mask) -> sparse.csr_array:
     found = weights.tocoo()
     places = (items[found.row], items[found.col])
     widened = sparse.coo_array((found.data, places), shape=(len(known), len(known)))
-    return sparse.csr_array(widened)
+    return compact(sparse.csr_array(widened))

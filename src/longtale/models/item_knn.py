@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from longtale.arrays import Floats, Rows
+from longtale.arrays import Floats, Rows, compact
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -58,7 +58,7 @@ class ItemKNN:
         similar = sparse.csr_array(model.similarity, dtype=np.float32)
         similar.setdiag(0)
         similar.eliminate_zeros()
-        return cls(settings, ItemWeights(similar, dataset.item_counts > 0))
+        return cls(settings, ItemWeights(compact(similar), dataset.item_counts > 0))
 
     def scores(self, queries: Queries) -> Floats:
         half_life = self.settings.half_life

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from longtale.arrays import Floats
+from longtale.arrays import Floats, compact
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -86,7 +86,7 @@ class UserKNN:
         counts = np.bincount(liked.indices, minlength=n_items)
         weights = np.log1p(n_users / np.maximum(counts, 1)) ** settings.idf
         item_weights = np.where(counts > 0, weights, 0).astype(np.float32)
-        compared = sparse.csr_array(_unit(_weighted(liked, item_weights)).T)
+        compared = compact(sparse.csr_array(_unit(_weighted(liked, item_weights)).T))
         return cls(settings, liked, item_weights, compared)
 
 
