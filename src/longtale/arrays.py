@@ -64,10 +64,14 @@ def compact(matrix: sparse.csr_array) -> sparse.csr_array:
 
     All sparse matrices keep to one width: a product of two widths first copies both of them.
     """
-    if max(matrix.nnz, *matrix.shape) > np.iinfo(np.int32).max:
-        return matrix
-    positions = (part.astype(np.int32, copy=False) for part in (matrix.indices, matrix.indptr))
+    positions = (narrowed(part) for part in (matrix.indices, matrix.indptr))
     return sparse.csr_array((matrix.data, *positions), shape=matrix.shape)
+
+
+def narrowed(positions: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Give positions as int32, where the largest of them allows."""
+    fits = positions.max(initial=0) <= np.iinfo(np.int32).max
+    return positions.astype(np.int32, copy=False) if fits else positions
 
 
 def unit_rows(matrix: Floats) -> Floats:

@@ -15,7 +15,7 @@ from longtale.arrays import (
     Offsets,
     Rows,
     Times,
-    compact,
+    narrowed,
     offsets_of,
     segment_positions,
     segment_rows,
@@ -80,11 +80,12 @@ class Histories:
 
     def matrix(self, n_items: int) -> sparse.csr_array:
         """Give interest as float32 (B, N); events with the same item add up."""
+        offsets = narrowed(self.offsets)
         matrix = sparse.csr_array(
-            (self.weights, self.items, self.offsets), shape=(len(self), n_items), copy=True
+            (self.weights, self.items, offsets), shape=(len(self), n_items), copy=True
         )
         matrix.sum_duplicates()
-        return compact(matrix)
+        return matrix
 
     @staticmethod
     def concatenated(parts: Sequence[Histories]) -> Histories:

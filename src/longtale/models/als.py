@@ -81,7 +81,7 @@ class ALS:
             confidences = np.float32(self.settings.alpha) * interests.data[span]
             liked = self.item_factors[interests.indices[span]]  # (T, F)
             left = self.gram + (liked * (confidences - 1)[:, None]).T @ liked
-            factor[:] = linalg.solve(left, confidences @ liked, assume_a="pos")
+            _, factor[:], _ = linalg.lapack.sposv(left, confidences @ liked)
         return factors
 
     def state(self) -> State:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from longtale.arrays import Floats, Mask, Rows
+from longtale.arrays import Floats, Mask, Rows, segment_positions
 from longtale.contracts import State
 from longtale.models.interest import silent
 
@@ -32,10 +32,17 @@ class ItemWeights:
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         """Give the weights from T items to K items, float32 (T, K)."""
-        inside = np.minimum(history, len(self.known) - 1)
-        weights: Floats = self.matrix[inside][:, np.minimum(items, len(self.known) - 1)].toarray()
-        outside = np.logical_or.outer(history != inside, items >= len(self.known))
-        return np.where(outside, np.float32(0), weights)
+        n_items = len(self.known)
+        learned = np.flatnonzero(history < n_items)
+        places = np.full(n_items, -1)
+        places[items[items < n_items]] = np.flatnonzero(items < n_items)
+        entries = segment_positions(self.matrix.indptr, history[learned])
+        columns = places[self.matrix.indices[entries]]
+        rows = np.repeat(learned, np.diff(self.matrix.indptr)[history[learned]])
+        weights = np.zeros((len(history), len(items)), dtype=np.float32)
+        asked = columns >= 0
+        weights[rows[asked], columns[asked]] = self.matrix.data[entries[asked]]
+        return weights
 
     def state(self) -> State:
         """Give the arrays."""

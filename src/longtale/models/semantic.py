@@ -49,8 +49,8 @@ class SemanticRetriever:
 
     Args:
         settings: what it was fitted with.
-        columns: float32 (D, N), the items' unit vectors as columns, since a few rows times these
-            are twice as fast as times the transpose of rows; a zero column has no text.
+        columns: float32 (D, N), the items' unit vectors as columns, since a product with these takes
+            half the time of one with rows; a zero column has no text.
     """
 
     name: ClassVar[str] = "semantic"
@@ -109,9 +109,18 @@ class SemanticRetriever:
         if words is not None:
             direction += np.float32(1 - beta) * words
         recent = chosen[:, -self.settings.n_last :].T
-        # One product for all: the item vectors are read once, which is what takes the time.
-        similar = np.vstack([recent, direction]) @ self.columns  # (T + 1, N)
+        similar = self._similar(np.vstack([recent, direction]))  # (T + 1, N)
         return similar[-1] + np.float32(beta * (1 - gamma)) * self._attended(similar[:-1])
+
+    def _similar(self, vectors: Floats) -> Floats:
+        """Give the products of T vectors with all items, float32 (T, N).
+
+        One by one: for a handful of rows BLAS's matrix product takes half as long again.
+        """
+        similar = np.empty((len(vectors), self.columns.shape[1]), dtype=np.float32)
+        for vector, products in zip(vectors, similar, strict=True):
+            np.dot(vector, self.columns, out=products)
+        return similar
 
     def _attended(self, similar: Floats) -> Floats:
         """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,), from e_i·e_j, (T, N)."""

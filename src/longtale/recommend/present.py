@@ -63,22 +63,20 @@ class Presenter:
         """Present the slate of a batch of one."""
         rows = slate.candidates.items[0]
         rows = rows[rows >= 0]
-        attributes = self.catalog.frame[rows].to_dicts()
-        ids = self.catalog.items.ids_of(rows)
         whys = self._reasons(queries.histories.items, slate, rows)
         items = tuple(
             AnswerItem(
-                id=ids[place],
+                id=self.ids[row],
                 rank=place + 1,
                 score=score,
                 sources=dict(zip(slate.sources, shares, strict=True)),
                 band=BANDS[self.bands[row]],
                 reasons=(whys[place],),
-                item={name: _plain(value) for name, value in attributes[place].items()},
+                item=self._attributes(row),
             )
             for place, (row, score, shares) in enumerate(
                 zip(
-                    rows,
+                    rows.tolist(),
                     slate.candidates.scores[0].tolist(),
                     slate.contributions[:, 0].T.tolist(),
                     strict=False,
@@ -116,8 +114,16 @@ class Presenter:
     def _cited(self, history: Rows, speaks: Floats) -> list[Cited]:
         strongest_first = np.argsort(-speaks, kind="stable")[: 2 * N_EVIDENCE]
         rows = dict.fromkeys(int(history[e]) for e in strongest_first if speaks[e] > 0)
-        ids = self.catalog.items.ids
-        return [Cited(ids[row], self.titles[row]) for row in list(rows)[:N_EVIDENCE]]
+        return [Cited(self.ids[row], self.titles[row]) for row in list(rows)[:N_EVIDENCE]]
+
+    def _attributes(self, row: int) -> dict[str, Json]:
+        values = self.catalog.frame.row(row, named=True)
+        return {name: _plain(value) for name, value in values.items()}
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The N ids."""
+        return self.catalog.items.ids.to_list()
 
     @cached_property
     def titles(self) -> list[str]:
