@@ -6,6 +6,7 @@ Hu, Koren and Volinsky 2008, "Collaborative Filtering for Implicit Feedback Data
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -71,7 +72,12 @@ class ALS:
     def scores(self, queries: Queries) -> Floats:
         half_life = self.settings.half_life
         interests = interest(queries.histories, self.known, binary=False, half_life=half_life)
-        return silent(self.user_factors(interests) @ self.item_factors.T, interests, self.known)
+        return silent(self.user_factors(interests) @ self._columns, interests, self.known)
+
+    @cached_property
+    def _columns(self) -> Floats:
+        """The items' vectors as columns, float32 (F, N): products with these take half the time."""
+        return np.ascontiguousarray(self.item_factors.T)
 
     def user_factors(self, interests: sparse.csr_array) -> Floats:
         """Solve for the vectors of users: float32 (B, F)."""

@@ -49,8 +49,8 @@ class SemanticRetriever:
 
     Args:
         settings: what it was fitted with.
-        columns: float32 (D, N), the items' unit vectors as columns, since a product with these takes
-            half the time of one with rows; a zero column has no text.
+        columns: float32 (D, N), the items' unit vectors as columns, since products with these
+            take half the time of those with rows; a zero column has no text.
     """
 
     name: ClassVar[str] = "semantic"
