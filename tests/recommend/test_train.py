@@ -3,11 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from longtale.data.splits.split import ProtocolName
+from longtale.data.splits.split import ProtocolName, validation_fold
 from longtale.data.synthetic import dataset_of, generated, two_tribes
 from longtale.errors import SplitError
+from longtale.recommend.cost import Cost
 from longtale.recommend.project import read_movielens
-from longtale.recommend.settings import LongtaleSettings, Quality
+from longtale.recommend.refine import refined
+from longtale.recommend.settings import LongtaleSettings, ModelsSettings, Quality
 from longtale.recommend.train import measure, train
 
 
@@ -51,6 +53,21 @@ def test_data_without_times_leave_rising_out(
 def test_the_fast_preset_leaves_the_slow_parts_out() -> None:
     fast = LongtaleSettings().for_quality(Quality.FAST)
     assert set(fast.models.use) < set(LongtaleSettings().models.use)
+
+
+def test_the_best_preset_chooses_settings_on_the_validation_fold(
+    settings: LongtaleSettings, rng: np.random.Generator
+) -> None:
+    dataset = generated(rng, 120, 60, 2400)
+    fold = validation_fold(dataset, settings.split)
+    vectors = rng.normal(size=(dataset.n_items, 8)).astype(np.float32)
+    start = ModelsSettings(use=("item_knn", "ease"))
+    poor = start.model_copy(update={"ease": start.ease.model_copy(update={"l2": 1e7})})
+    better = refined(poor, fold, vectors, Cost())
+    assert better.ease.l2 < 1e7
+    assert better.user_knn == poor.user_knn
+    report = measure(dataset, "strict", settings, quality="best")
+    assert "refine ease.l2_cpu_s" in report.cost
 
 
 def test_data_with_nothing_to_learn_from_is_refused(settings: LongtaleSettings) -> None:

@@ -49,13 +49,14 @@ def fit_retrievers(
         if name == "rising" and not dataset.has_times:
             continue
         with cost.stage(f"fit {name} for {purpose}"):
-            fitted.append(_fit(name, dataset, vectors, settings))
+            fitted.append(fit_retriever(name, dataset, vectors, settings))
     return tuple(fitted)
 
 
-def _fit(
+def fit_retriever(
     name: RetrieverName, dataset: Dataset, vectors: Floats, settings: ModelsSettings
 ) -> Retriever:
+    """Fit one retriever; see `fit_retrievers`."""
     match name:
         case "popular":
             return Popular.fit(dataset, settings.popular)

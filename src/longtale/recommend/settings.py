@@ -23,6 +23,9 @@ from longtale.settings import Settings
 RetrieverName = Literal["popular", "rising", "item_knn", "user_knn", "ease", "als", "semantic"]
 
 
+_SLOW = ("user_knn", "als")
+
+
 class Quality(StrEnum):
     """How much time to spend for how much quality."""
 
@@ -39,6 +42,8 @@ class ModelsSettings(Settings):
         min_length=1,
     )
     """The retrievers that take part; `rising` needs times and is left out where there are none."""
+    refine: bool = False
+    """Try some values of each retriever's main settings on the validation cut, keep the best."""
     popular: PopularSettings = PopularSettings()
     """What most people chose."""
     rising: RisingSettings = RisingSettings()
@@ -74,9 +79,12 @@ class LongtaleSettings(Settings):
     """Folder of the trained recommender, beside the settings file."""
 
     def for_quality(self, quality: Quality) -> LongtaleSettings:
-        """Give the settings of a preset: fast leaves the slower retrievers out."""
-        if quality is not Quality.FAST:
-            return self
-        quick = tuple(n for n in self.models.use if n not in ("user_knn", "als"))
-        models = self.models.model_copy(update={"use": quick})
+        """Give the settings of a preset: fast leaves slow retrievers out, best refines them."""
+        quick = tuple(name for name in self.models.use if name not in _SLOW)
+        changes: dict[Quality, dict[str, object]] = {
+            Quality.FAST: {"use": quick},
+            Quality.BALANCED: {},
+            Quality.BEST: {"refine": True},
+        }
+        models = self.models.model_copy(update=changes[quality])
         return self.model_copy(update={"models": models})

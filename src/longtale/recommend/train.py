@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -22,7 +22,8 @@ from longtale.recommend.assemble import fit_retrievers, newcomer_weights
 from longtale.recommend.cost import Advance, Cost, Progress
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
-from longtale.recommend.settings import LongtaleSettings, Quality
+from longtale.recommend.refine import refined
+from longtale.recommend.settings import LongtaleSettings, ModelsSettings, Quality
 from longtale.seeds import generator
 
 _BATCH = 256
@@ -44,17 +45,19 @@ def train(
     Args:
         dataset: catalogue, users and events.
         settings: all settings; None takes the defaults.
-        quality: fast, balanced or best.
+        quality: fast (fewer retrievers), balanced, or best (refines the retrievers' settings).
         progress: shows how far it is; None shows nothing.
     """
     settings = _chosen(settings, quality)
     cost = Cost(progress)
     fold = validation_fold(dataset, settings.split)
-    _, trial = _fit(fold.train, settings, cost, "validation")
-    blender = _fit_blend(trial, fold, settings.blend, cost)
-    item_vectors, retrievers = _fit(dataset, settings, cost, "answering")
+    chosen = _choose(fold, settings, cost)
+    item_vectors = _encode(dataset, settings, cost)
+    retrievers = fit_retrievers(
+        dataset, item_vectors.vectors, chosen.models, cost, purpose="answering"
+    )
     return Recommender(
-        dataset, item_vectors, Hybrid(retrievers, blender), _version(dataset, settings)
+        dataset, item_vectors, Hybrid(retrievers, chosen.blender), _version(dataset, settings)
     )
 
 
@@ -81,11 +84,14 @@ def measure(
     settings = _chosen(settings, quality)
     cost = Cost(progress)
     cut = split(dataset, ProtocolName(protocol), settings.split)
-    item_vectors, retrievers = _fit(cut.validation.train, settings, cost, "validation")
-    blender = _fit_blend(retrievers, cut.validation, settings.blend, cost)
+    chosen = _choose(cut.validation, settings, cost)
+    item_vectors, retrievers = chosen.item_vectors, chosen.retrievers
     if cut.test.train is not cut.validation.train:
-        item_vectors, retrievers = _fit(cut.test.train, settings, cost, "test")
-    hybrid = Hybrid(retrievers, blender)
+        item_vectors = _encode(cut.test.train, settings, cost)
+        retrievers = fit_retrievers(
+            cut.test.train, item_vectors.vectors, chosen.models, cost, purpose="test"
+        )
+    hybrid = Hybrid(retrievers, chosen.blender)
     with cost.stage("evaluate", total=len(cut.test)) as advance:
         report = evaluate(
             partial(hybrid.models, n_items=dataset.n_items),
@@ -100,12 +106,24 @@ def measure(
     return replace(report, cost=cost.as_dict())
 
 
-def _fit(
-    dataset: Dataset, settings: LongtaleSettings, cost: Cost, purpose: str
-) -> tuple[ItemVectors, tuple[Retriever, ...]]:
-    item_vectors = _encode(dataset, settings, cost)
-    vectors = item_vectors.vectors
-    return item_vectors, fit_retrievers(dataset, vectors, settings.models, cost, purpose=purpose)
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """What the validation fold decided, and the parts that were fitted to decide it."""
+
+    models: ModelsSettings
+    item_vectors: ItemVectors
+    retrievers: tuple[Retriever, ...]
+    blender: ConvexBlend
+
+
+def _choose(fold: Fold, settings: LongtaleSettings, cost: Cost) -> _Chosen:
+    item_vectors = _encode(fold.train, settings, cost)
+    vectors, models = item_vectors.vectors, settings.models
+    if models.refine:
+        models = refined(models, fold, vectors, cost)
+    retrievers = fit_retrievers(fold.train, vectors, models, cost, purpose="validation")
+    blender = _fit_blend(retrievers, fold, settings.blend, cost)
+    return _Chosen(models, item_vectors, retrievers, blender)
 
 
 def _encode(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
