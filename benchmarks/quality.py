@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,23 +75,35 @@ def opened(folder: str) -> tuple[Dataset, LongtaleSettings]:
 
 def print_reports(title: str, reports: Sequence[Report]) -> None:
     first = reports[0]
-    print(f"\n## {title}\n")
-    for metric in METRICS:
-        print(first.markdown(metric), "\n")
-    parts = [model for model in first.models if model != "blend"]
-    best = max(parts, key=lambda model: first.find(model, METRICS[0]).value)
-    (against,) = paired(first, "blend", best, METRICS[0], rng=np.random.default_rng(0))
+    print(f"\n## {title}\n\n`{first.protocol.stamp}`\n")
+    print(f"| model | {' | '.join(METRICS)} | {METRICS[0]} over seeds |\n|---|---|---|---|")
+    for model in first.models:
+        own = [first.find(model, metric) for metric in METRICS]
+        values = [report.find(model, METRICS[0]).value for report in reports]
+        shown = [f"{r.value:.4f} ({r.low:.4f} to {r.high:.4f})" for r in own]
+        spread = f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+        print(f"| {model} | {' | '.join(shown)} | {spread} |")
+    print(f"\n| {METRICS[0]} by slice | users | {' | '.join(first.models)} |")
+    print("|---|---|" + "---|" * len(first.models))
+    for name in first.slices[1:]:
+        row = [first.find(model, METRICS[0], name) for model in first.models]
+        print(f"| {name} | {row[0].n} | {' | '.join(f'{r.value:.4f}' for r in row)} |")
+    print_comparison(first)
+    spent = sum(amount for name, amount in first.cost.items() if name.endswith("_cpu_s"))
+    print(
+        f"CPU seconds {spent:.0f}, peak memory {first.cost['peak_memory_mb']:.0f} MB.", flush=True
+    )
+
+
+def print_comparison(report: Report) -> None:
+    parts = [model for model in report.models if model != "blend"]
+    best = max(parts, key=lambda model: report.find(model, METRICS[0]).value)
+    (against,) = paired(report, "blend", best, METRICS[0], rng=np.random.default_rng(0))
     test = against.test
     print(
-        f"Blend minus {best}, {METRICS[0]}: {test.difference:+.4f} "
-        f"({test.low:+.4f} to {test.high:+.4f}, p = {test.p:.4f})"
+        f"\nBlend minus {best}, {METRICS[0]}: {test.difference:+.4f} "
+        f"({test.low:+.4f} to {test.high:+.4f}, p = {test.p:.4f})."
     )
-    if len(reports) > 1:
-        for model in first.models:
-            values = [report.find(model, METRICS[0]).value for report in reports]
-            print(f"{model}: {np.mean(values):.4f}, {min(values):.4f} to {max(values):.4f}")
-    print("Cost: " + ", ".join(f"{name} {amount:.1f}" for name, amount in first.cost.items()))
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
