@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
-from longtale.data.candidates import Candidates
 from longtale.data.query import Queries
 from longtale.schema import Serves
 from longtale.settings import Settings
@@ -75,8 +74,13 @@ class Persistent(Protocol):
         ...
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        """Build the fitted object again."""
+    def restore(cls, settings: Any, state: State) -> Self:
+        """Build the fitted object again.
+
+        Args:
+            settings: of the part's own class of settings, which no common type can name.
+            state: what `state` gave.
+        """
         ...
 
 
@@ -84,7 +88,8 @@ class Retriever(Persistent, Protocol):
     """Says for a whole catalogue how well each item suits each request.
 
     Laws: a batch equals singles; deterministic for one seed; save and load identical; NaN where it
-    cannot say (an item it never saw, a user it does not serve); excluded items never return.
+    cannot say (an item it never saw, a user it does not serve); the history in the request
+    answers, whoever asks.
     """
 
     name: ClassVar[str]
@@ -97,7 +102,7 @@ class Retriever(Persistent, Protocol):
 
 @runtime_checkable
 class Citing(Protocol):
-    """A retriever whose score of an item is a sum over the history, so that it can say why."""
+    """A retriever that can say which items of a history speak for an item."""
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         """Give what each of T items of a history speaks for each of K items, float32 (T, K)."""
@@ -127,23 +132,3 @@ class Blender(Persistent, Protocol):
     def uses(self, queries: Queries) -> Mask:
         """Say which of the S sources matter for these requests: the others need not be asked."""
         ...
-
-
-def retrieve(
-    retriever: Retriever, queries: Queries, k: int, *, exclude: Mask | None = None
-) -> Candidates:
-    """Give the k best items of the whole catalogue for each request.
-
-    Args:
-        retriever: a fitted retriever.
-        queries: B requests.
-        k: how many; the answer is never wider than the catalogue.
-        exclude: bool (B, N), items that must not return.
-    """
-    return Candidates.best(retriever.scores(queries), k, exclude=exclude)
-
-
-def score(retriever: Retriever, queries: Queries, candidates: Candidates) -> Floats:
-    """Score given candidates: float32 (B, K), NaN at padding and where the retriever cannot say."""
-    scores = np.take_along_axis(retriever.scores(queries), np.maximum(candidates.items, 0), axis=1)
-    return np.where(candidates.items >= 0, scores, np.float32(np.nan))

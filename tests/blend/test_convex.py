@@ -50,34 +50,6 @@ def test_weights_are_convex_and_noise_gets_least(rng: np.random.Generator) -> No
     assert weights[2] == weights.min()
 
 
-def test_one_source_keeps_its_order(rng: np.random.Generator) -> None:
-    blend = ConvexBlend(BlendSettings(), np.ones(1, np.float32), np.ones(1, np.float32))
-    scores = rng.normal(size=(1, 4, N_ITEMS)).astype(np.float32)
-    blended = blend.contributions(Queries.of([[1]] * 4), scores).sum(axis=0)
-    assert (blended.argsort(axis=1) == scores[0].argsort(axis=1)).all()
-
-
-def test_a_dead_source_changes_nothing_else(rng: np.random.Generator) -> None:
-    weights = np.array([0.5, 0.3, 0.2], dtype=np.float32)
-    blend = ConvexBlend(BlendSettings(), weights, weights)
-    queries = Queries.of([[1]] * 4)
-    scores = rng.normal(size=(3, 4, N_ITEMS)).astype(np.float32)
-    alive = blend.contributions(queries, scores)
-    scores[1] = np.nan
-    dead = blend.contributions(queries, scores)
-    assert (dead[[0, 2]] == alive[[0, 2]]).all()
-    assert (dead[1] == 0).all()
-
-
-def test_items_that_no_source_can_score_fall_behind(rng: np.random.Generator) -> None:
-    blend = _fit(_example(rng, noise=0.15))
-    scores = rng.normal(size=(3, 1, N_ITEMS)).astype(np.float32)
-    scores[:, 0, 7] = np.nan
-    blended = blend.contributions(Queries.of([[1]]), scores).sum(axis=0)
-    assert np.isneginf(blended[0, 7])
-    assert np.isfinite(np.delete(blended[0], 7)).all()
-
-
 def test_masked_targets_and_items_take_no_part(rng: np.random.Generator) -> None:
     example = _example(rng, noise=0.15)
     spoiled = example.scores.copy()
@@ -108,13 +80,6 @@ def test_words_count_less_the_longer_the_history_but_never_nothing() -> None:
 def test_same_examples_give_the_same_weights(rng: np.random.Generator) -> None:
     example = _example(rng, noise=0.15)
     assert (_fit(example).weights == _fit(example).weights).all()
-
-
-def test_state_survives_a_round_trip(rng: np.random.Generator) -> None:
-    blend = _fit(_example(rng, noise=0.15))
-    again = ConvexBlend.restore(blend.settings, blend.state())
-    assert (again.weights == blend.weights).all()
-    assert (again.newcomer_weights == blend.newcomer_weights).all()
 
 
 def test_newcomers_weights_are_chosen_by_newcomers(rng: np.random.Generator) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 from scipy import sparse
 
 from longtale.data.interactions import Histories
-from longtale.models.interest import interest
 from longtale.models.linear import ItemWeights, sparse_restored, sparse_state
 
 WEIGHTS = ItemWeights(
@@ -17,8 +16,8 @@ def test_evidence_of_a_history_adds_up_to_the_scores():
     history, items = np.array([0, 2]), np.arange(3)
     evidence = WEIGHTS.evidence(history, items)
     assert evidence.tolist() == [[0, 2, 0], [0, 3, 0]]
-    interests = interest(Histories.of([history.tolist()]), WEIGHTS.known, binary=True)
-    np.testing.assert_array_equal(WEIGHTS.scores(interests)[0], evidence.sum(axis=0))
+    scores = WEIGHTS.scores(Histories.of([history.tolist()]), binary=True, half_life=None)
+    np.testing.assert_array_equal(scores[0], evidence.sum(axis=0))
 
 
 def test_items_newer_than_the_weights_are_no_evidence():

@@ -69,13 +69,17 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class ConvexBlend:
-    """A fitted convex combination of S sources."""
+    """A fitted convex combination of S sources.
+
+    Args:
+        settings: what it was fitted with.
+        weights: float32 (S,), for people with a history; not negative, sum 1.
+        newcomer_weights: float32 (S,), for people without; likewise.
+    """
 
     settings: BlendSettings
     weights: Floats
-    """float32 (S,), for people with a history; not negative, sum 1."""
     newcomer_weights: Floats
-    """float32 (S,), for people without."""
 
     @classmethod
     def fit(
@@ -121,7 +125,6 @@ class ConvexBlend:
         return cls(BlendSettings(), weights, weights)
 
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
-        """Give each source's part of the sum, float32 (S, B, N)."""
         weights = self.weights_of(queries)
         used = weights.any(axis=1)
         shares = np.zeros_like(scores)
@@ -130,7 +133,6 @@ class ConvexBlend:
         return shares
 
     def uses(self, queries: Queries) -> Mask:
-        """Say which sources have any weight for any of the requests, bool (S,)."""
         return np.asarray(self.weights_of(queries).any(axis=1))
 
     def weights_of(self, queries: Queries) -> Floats:
@@ -145,17 +147,11 @@ class ConvexBlend:
         return mixed.astype(np.float32)
 
     def state(self) -> State:
-        """Give both sets of weights."""
         return {"weights": self.weights, "newcomer_weights": self.newcomer_weights}
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        """Build again from settings and weights."""
-        own = BlendSettings.model_validate(settings.model_dump())
-        weights, newcomer_weights = (
-            np.asarray(state[name], dtype=np.float32) for name in ("weights", "newcomer_weights")
-        )
-        return cls(own, weights, newcomer_weights)
+    def restore(cls, settings: BlendSettings, state: State) -> Self:
+        return cls(settings, np.asarray(state["weights"]), np.asarray(state["newcomer_weights"]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,10 +94,9 @@ class ALS:
         return {"item_factors": self.item_factors, "gram": self.gram, "known": self.known}
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = ALSSettings.model_validate(settings.model_dump())
+    def restore(cls, settings: ALSSettings, state: State) -> Self:
         known = np.asarray(state["known"], dtype=np.bool_)
-        return cls(own, np.asarray(state["item_factors"]), np.asarray(state["gram"]), known)
+        return cls(settings, np.asarray(state["item_factors"]), np.asarray(state["gram"]), known)
 
 
 def _factors(matrix: sparse.csr_matrix, settings: ALSSettings) -> Floats:

@@ -60,10 +60,7 @@ class EASE:
 
     def scores(self, queries: Queries) -> Floats:
         half_life = self.settings.half_life
-        known = self.weights.known
-        return self.weights.scores(
-            interest(queries.histories, known, binary=True, half_life=half_life)
-        )
+        return self.weights.scores(queries.histories, binary=True, half_life=half_life)
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         return self.weights.evidence(history, items)
@@ -72,9 +69,8 @@ class EASE:
         return self.weights.state()
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = EASESettings.model_validate(settings.model_dump())
-        return cls(own, ItemWeights.restore(state))
+    def restore(cls, settings: EASESettings, state: State) -> Self:
+        return cls(settings, ItemWeights.restore(state))
 
 
 def _learned_items(counts: NDArray[np.int64], max_items: int) -> Mask:

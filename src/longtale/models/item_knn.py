@@ -13,7 +13,6 @@ from longtale.arrays import Floats, Rows, compact
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
-from longtale.models.interest import interest
 from longtale.models.linear import ItemWeights
 from longtale.schema import Serves
 from longtale.settings import Settings
@@ -62,10 +61,7 @@ class ItemKNN:
 
     def scores(self, queries: Queries) -> Floats:
         half_life = self.settings.half_life
-        known = self.weights.known
-        return self.weights.scores(
-            interest(queries.histories, known, binary=False, half_life=half_life)
-        )
+        return self.weights.scores(queries.histories, binary=False, half_life=half_life)
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         return self.weights.evidence(history, items)
@@ -74,6 +70,5 @@ class ItemKNN:
         return self.weights.state()
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = ItemKNNSettings.model_validate(settings.model_dump())
-        return cls(own, ItemWeights.restore(state))
+    def restore(cls, settings: ItemKNNSettings, state: State) -> Self:
+        return cls(settings, ItemWeights.restore(state))

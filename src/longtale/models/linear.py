@@ -11,7 +11,8 @@ from scipy import sparse
 
 from longtale.arrays import Floats, Mask, Rows, segment_positions
 from longtale.contracts import State
-from longtale.models.interest import silent
+from longtale.data.interactions import Histories
+from longtale.models.interest import interest, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,9 @@ class ItemWeights:
     matrix: sparse.csr_array
     known: Mask
 
-    def scores(self, interests: sparse.csr_array) -> Floats:
-        """Add up the rows of the items of interest: float32 (B, N), NaN where it cannot say."""
+    def scores(self, histories: Histories, *, binary: bool, half_life: float | None) -> Floats:
+        """Add up the rows of the items of `interest`: float32 (B, N), NaN where it cannot say."""
+        interests = interest(histories, self.known, binary=binary, half_life=half_life)
         return silent((interests @ self.matrix).toarray(), interests, self.known)
 
     def evidence(self, history: Rows, items: Rows) -> Floats:

@@ -64,9 +64,8 @@ class Popular:
         return {"item_scores": self.item_scores}
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = PopularSettings.model_validate(settings.model_dump())
-        return cls(own, np.asarray(state["item_scores"]))
+    def restore(cls, settings: PopularSettings, state: State) -> Self:
+        return cls(settings, np.asarray(state["item_scores"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +109,8 @@ class Rising:
         return {"item_scores": self.item_scores}
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = RisingSettings.model_validate(settings.model_dump())
-        return cls(own, np.asarray(state["item_scores"]))
+    def restore(cls, settings: RisingSettings, state: State) -> Self:
+        return cls(settings, np.asarray(state["item_scores"]))
 
 
 def _item_scores(dataset: Dataset, weights: NDArray[np.floating]) -> Floats:

@@ -138,6 +138,5 @@ class SemanticRetriever:
         return {"columns": self.columns}
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = SemanticSettings.model_validate(settings.model_dump())
-        return cls(own, np.asarray(state["columns"]))
+    def restore(cls, settings: SemanticSettings, state: State) -> Self:
+        return cls(settings, np.asarray(state["columns"]))

@@ -76,9 +76,8 @@ class UserKNN:
         return sparse_state(self.liked)
 
     @classmethod
-    def restore(cls, settings: Settings, state: State) -> Self:
-        own = UserKNNSettings.model_validate(settings.model_dump())
-        return cls._of(own, sparse_restored(state))
+    def restore(cls, settings: UserKNNSettings, state: State) -> Self:
+        return cls._of(settings, sparse_restored(state))
 
     @classmethod
     def _of(cls, settings: UserKNNSettings, liked: sparse.csr_array) -> Self:
