@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -31,7 +33,9 @@ def test_a_stage_is_logged_once_with_what_was_found_and_its_time(lines):
 
 
 def test_nothing_is_configured_on_import():
-    assert logging.getLogger("longtale").handlers == []
+    code = "import logging, longtale.cli.main; print(logging.getLogger('longtale').handlers)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_percent_signs_are_shown_as_they_are(lines):

@@ -18,6 +18,8 @@ Offsets = NDArray[np.int64]
 """Where each segment of a ragged array starts, and one end: (B + 1,)."""
 Times = NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC."""
+DAY = 86_400_000_000
+"""One day in microseconds."""
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -54,7 +56,16 @@ def segment_positions(offsets: Offsets, segments: NDArray[np.integer]) -> NDArra
         [2, 0, 1]
     """
     starts = offsets[segments]
-    counts = offsets[np.asarray(segments) + 1] - starts
+    return runs(starts, offsets[np.asarray(segments) + 1] - starts)
+
+
+def runs(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Give runs of whole numbers, each from its start as many as its count, behind each other.
+
+    Example:
+        >>> runs(np.array([7, 0]), np.array([2, 3])).tolist()
+        [7, 8, 0, 1, 2]
+    """
     shifts = np.repeat(starts - offsets_of(counts)[:-1], counts)
     return np.arange(len(shifts), dtype=np.int64) + shifts
 

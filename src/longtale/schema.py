@@ -19,7 +19,6 @@ class Column:
     TIME = "time"
     ORDER = "order"
     EVENT_ID = "event_id"
-    SESSION_ID = "session_id"
     SLATE_ID = "slate_id"
     RANK = "rank"
     PROPENSITY = "propensity"
@@ -50,10 +49,10 @@ class Band(StrEnum):
 class Serves(StrEnum):
     """Whom a retriever can answer."""
 
-    KNOWN_USERS = "known users"
     HISTORY = "anyone with history"
     ANYONE = "anyone"
 
 
 LIST_SEPARATORS = ("|", ";", ",")
-"""What may stand between the values of a list-like cell, in the order in which it is sought."""
+"""What may stand between the values of a list-like cell, in the order in which it is sought; the
+first is what Longtale itself writes."""

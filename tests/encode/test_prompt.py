@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
+from longtale.data.filters.filter import parse_filter
 from longtale.encode.prompt import PromptSettings, item_texts
 from longtale.schema import Role
 
@@ -75,3 +77,21 @@ def test_emoji_and_right_to_left_titles_stay():
 
 def test_no_fields_give_no_texts():
     assert item_texts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "values"),
+    [
+        ("a | b c", ["a", "b c"]),
+        ("a; b c", ["a", "b c"]),
+        ("a, b c", ["a", "b c"]),
+        ("b,c|a;d", ["b,c", "a;d"]),
+        ("b,c; a", ["b,c", "a"]),
+    ],
+)
+def test_a_list_cell_is_parted_as_filters_part_it(cell, values):
+    assert item_texts([(Role.TAGS, [cell])]) == [", ".join(values)]
+    frame = pl.DataFrame({"tags": [cell]})
+    for value in [*values, "b", "d"]:
+        found = parse_filter(f"tags has '{value}'").mask(frame).tolist()
+        assert found == [value in values], value

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from longtale.arrays import DAY
 from longtale.data.query import Queries
-from longtale.data.synthetic import DAY, START, dataset_of
+from longtale.data.synthetic import START, dataset_of
 from longtale.errors import SplitError
 from longtale.models.popular import Popular, PopularSettings, Rising, RisingSettings
 

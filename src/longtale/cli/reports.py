@@ -159,10 +159,9 @@ def draw_intake(console: Console, report: IntakeReport, facts: Mapping[str, Any]
                 console.print(f"  {safe(example)}", style="dim")
         if table.quarantine_file is not None:
             console.print(f"  these rows are in {table.quarantine_file}")
-    warnings = [*report.warnings, *(w for table in report.tables for w in table.warnings)]
-    for warning in warnings:
+    for warning in report.warnings:
         console.print(f"! {safe(warning)}", style="yellow")
-    if not warnings and not any(table.refusals for table in report.tables):
+    if not report.warnings and not any(table.refusals for table in report.tables):
         console.print("✓ every row is well", style="green")
     summary = table_of(["", ">"], [[name, _count(value)] for name, value in facts.items()])
     summary.show_header = False

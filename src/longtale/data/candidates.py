@@ -45,13 +45,34 @@ class Slate:
         candidates: items and final scores, best first.
         sources: names of the S retrievers that took part.
         contributions: float32 (S, B, K), what each source added to each score; they sum to it.
-        propensities: float32 (B, K), probability that this item stands at this rank; 1 where the
-            order is not drawn by chance.
-        degraded: which parts failed and who stood in for them.
+        degraded: names of the parts that failed; the others stood in for them.
     """
 
     candidates: Candidates
     sources: tuple[str, ...]
     contributions: Floats
-    propensities: Floats
     degraded: tuple[str, ...] = ()
+
+    @classmethod
+    def best(
+        cls,
+        contributions: Floats,
+        k: int,
+        *,
+        sources: tuple[str, ...],
+        exclude: Mask,
+        degraded: tuple[str, ...] = (),
+    ) -> Slate:
+        """Choose the k items with the largest sum of contributions.
+
+        Args:
+            contributions: float32 (S, B, N), what each source adds to each item's score.
+            k: how many; the answer is never wider than N.
+            sources: names of the S sources.
+            exclude: bool (B, N), items that must not come.
+            degraded: names of the parts that failed.
+        """
+        candidates = Candidates.best(contributions.sum(axis=0), k, exclude=exclude)
+        rows = np.maximum(candidates.items, 0)[None]  # padding has no contributions to speak of
+        chosen = np.take_along_axis(contributions, rows, axis=2)
+        return cls(candidates, sources, chosen, degraded)

@@ -17,6 +17,7 @@ from longtale.arrays import (
     Times,
     narrowed,
     offsets_of,
+    runs,
     segment_positions,
     segment_rows,
 )
@@ -114,8 +115,7 @@ class Histories:
 
     def _between(self, starts: Offsets, ends: Offsets) -> Histories:
         counts = ends - starts
-        shifts = np.repeat(starts - offsets_of(counts)[:-1], counts)
-        return self._at(np.arange(len(shifts)) + shifts, counts)
+        return self._at(runs(starts, counts), counts)
 
     def _at(self, positions: NDArray[np.int64], counts: NDArray[np.integer]) -> Histories:
         times = None if self.times is None else self.times[positions]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from longtale.arrays import Rows, Times, offsets_of
+from longtale.arrays import DAY, Rows, Times, offsets_of
 from longtale.data.catalog import Catalog, TextField
 from longtale.data.dataset import Dataset
 from longtale.data.impressions import Impressions
@@ -17,8 +17,6 @@ from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.schema import Role
 
-DAY = 86_400_000_000
-"""One day in microseconds."""
 START = 1_600_000_000_000_000
 """When the worlds with times begin: 2020-09-13, in microseconds UTC."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from longtale.arrays import Mask, Rows, Times
+from longtale.schema import LIST_SEPARATORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Tags:
             .agg(pl.len().alias("n"))
             .sort("item", "n", "word", descending=[False, True, False])
             .group_by("item", maintain_order=True)
-            .agg(pl.col("word").str.join("|"))
+            .agg(pl.col("word").str.join(LIST_SEPARATORS[0]))
         )
         rows = pl.DataFrame({"item": np.arange(n_items, dtype=np.int32)})
         return rows.join(counted, on="item", how="left", maintain_order="left")["word"]

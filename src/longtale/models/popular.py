@@ -9,16 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from longtale.arrays import Floats
+from longtale.arrays import DAY, Floats
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.errors import SplitError
 from longtale.schema import Serves
 from longtale.settings import Settings
-
-_DAY = 86_400_000_000
-"""One day in microseconds."""
 
 
 class PopularSettings(Settings):
@@ -99,7 +96,7 @@ class Rising:
                 "'rising' needs times, and these events have only an order within each user; "
                 "map a time column, or leave 'rising' out of models.use"
             )
-        ages = (times.max(initial=0) - times) / (_DAY * settings.half_life_days)
+        ages = (times.max(initial=0) - times) / (DAY * settings.half_life_days)
         return cls(settings, _item_scores(dataset, np.exp2(-ages)))
 
     def scores(self, queries: Queries) -> Floats:

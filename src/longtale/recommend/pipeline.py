@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,7 +15,7 @@ from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
 from longtale.contracts import Citing
-from longtale.data.candidates import Candidates, Slate
+from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.interactions import Histories
@@ -151,7 +151,10 @@ class Recommender:
         if user is not None and personal > 0:
             known = self._query(user, (), "")
             parts["taste"] = np.float32(personal) * self._taste(known)
-        slate = _slate_of(parts, _checked(n), screen.excluded)
+        contributions = np.stack(list(parts.values()))
+        slate = Slate.best(
+            contributions, _checked(n), sources=tuple(parts), exclude=screen.excluded
+        )
         stages.mark("score")
         return self._presenter.answer(queries, slate, stages)
 
@@ -176,14 +179,12 @@ class Recommender:
         contributions = self.hybrid.blender.contributions(queries, found.scores)
         unscored = np.isneginf(contributions[0])
         contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
-        candidates = Candidates.best(contributions.sum(axis=0), k, exclude=exclude)
-        rows = np.maximum(candidates.items, 0)[None]
-        return Slate(
-            candidates,
-            self.hybrid.sources,
-            np.take_along_axis(contributions, rows, axis=2),
-            np.ones_like(candidates.scores),
-            found.failed,
+        return Slate.best(
+            contributions,
+            k,
+            sources=self.hybrid.sources,
+            exclude=exclude,
+            degraded=found.failed,
         )
 
     def with_items(self, frame: pl.DataFrame, *, ids: str = "item_id") -> Recommender:
@@ -252,18 +253,6 @@ class Recommender:
     def _meaning(self, queries: Queries) -> Floats:
         found = self.hybrid.source_scores(queries, self.dataset.n_items, only=["semantic"])
         return standardised(found.scores).sum(axis=0)
-
-
-def _slate_of(parts: Mapping[str, Floats], k: int, excluded: Mask) -> Slate:
-    stacked = np.stack(list(parts.values()))
-    candidates = Candidates.best(stacked.sum(axis=0), k, exclude=excluded)
-    rows = np.maximum(candidates.items, 0)[None]
-    return Slate(
-        candidates,
-        tuple(parts),
-        np.take_along_axis(stacked, rows, axis=2),
-        np.ones_like(candidates.scores),
-    )
 
 
 def _checked(n: int) -> int:

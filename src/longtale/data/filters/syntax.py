@@ -1,4 +1,4 @@
-"""The syntax of filters, from text to a small tree; `data.filters` documents the grammar.
+"""The syntax of filters, from text to a small tree; `filter.py` documents the grammar.
 
 A tokenizer and recursive descent: nothing that a user writes is ever run as code, and the limits on
 length, depth and number of conditions keep the work small for any text.

@@ -10,10 +10,11 @@ from typing import TypedDict
 
 import polars as pl
 
+from longtale.arrays import DAY
 from longtale.data.inference import column_words as words
 from longtale.data.inference.column_words import named, stemmed
 from longtale.data.inference.render import Finding
-from longtale.data.intake.cells import DAY, id_cell, micros
+from longtale.data.intake.cells import id_cell, micros
 from longtale.data.intake.sql import samples_of
 from longtale.data.intake.table import Table
 from longtale.data.intake.tabular import SUFFIXES, scan_files, suffix_of

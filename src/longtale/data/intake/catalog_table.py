@@ -13,7 +13,7 @@ from longtale.data.intake.checked import Checked, check
 from longtale.data.intake.mapping import ItemSource, UserSource
 from longtale.data.intake.quarantine import REASON, Quarantine, TableReport
 from longtale.data.intake.table import ROW, Table
-from longtale.schema import Column, Role
+from longtale.schema import LIST_SEPARATORS, Column, Role
 
 ID = "__id"
 
@@ -119,7 +119,7 @@ def _without_repetitions(
 def _words(column: pl.Series) -> pl.Series:
     """Give text cells: lists are joined, blanks are null."""
     if isinstance(column.dtype, pl.List):
-        column = column.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
+        column = column.cast(pl.List(pl.String)).list.join(LIST_SEPARATORS[0], ignore_nulls=True)
     text = column.cast(pl.String).str.strip_chars()
     return text.to_frame().select(pl.when(text != "").then(text).alias(column.name)).to_series()
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from longtale.arrays import DAY
 from longtale.data.intake.mapping import TimeUnit
 from longtale.data.intake.table import SURPLUS, Table
 from longtale.errors import ColumnError
 
-DAY = 86_400_000_000
-"""Microseconds of a day: a time later than now by more than this is in the future."""
 BLANKS = ("", "nan", "null", "inf", "-inf", "+inf")
 """Texts, in lower case, that name nobody and nothing."""
 TIME_FORMATS = (

@@ -28,8 +28,6 @@ from longtale.data.intake.table import ROW, Table
 from longtale.data.interactions import Histories, Interactions
 from longtale.schema import Column
 
-USER, ITEM = "user", "item"
-
 
 @dataclass(frozen=True, eq=False)
 class EventTable:
@@ -84,8 +82,8 @@ def _cells(
     now: int,
 ) -> list[Cell]:
     cells = [
-        spaces[0].cell(id_cell(table, source.user, USER, "user")),
-        spaces[1].cell(id_cell(table, source.item, ITEM, "item")),
+        spaces[0].cell(id_cell(table, source.user, Column.USER_ID, "user")),
+        spaces[1].cell(id_cell(table, source.item, Column.ITEM_ID, "item")),
         _kind_cell(table, source, tuple(kinds)),
     ]
     if source.time is not None:
@@ -148,8 +146,10 @@ def interactions_of(
     """
     by = [name for name in (Column.TIME, Column.ORDER) if name in events.frame.columns]
     chosen = [name for name in (*by, Column.KIND, Column.VALUE) if name in events.frame.columns]
-    frame = events.frame.select(pl.Series(USER, users), pl.Series(ITEM, items), ROW, *chosen)
-    frame = frame.sort(USER, *by, ROW)
+    frame = events.frame.select(
+        pl.Series(Column.USER_ID, users), pl.Series(Column.ITEM_ID, items), ROW, *chosen
+    )
+    frame = frame.sort(Column.USER_ID, *by, ROW)
     weights = _weights(frame, list(events.kinds.values()))
     wanted = pl.Series("wanted", weights > 0)
     liked = _interactions(frame.filter(wanted), weights[weights > 0], n_users)
@@ -168,12 +168,12 @@ def _weights(frame: pl.DataFrame, kinds: list[EventKind]) -> Floats:
 
 
 def _interactions(frame: pl.DataFrame, weights: Floats, n_users: int) -> Interactions:
-    offsets = offsets_of(np.bincount(frame[USER].to_numpy(), minlength=n_users))
+    offsets = offsets_of(np.bincount(frame[Column.USER_ID].to_numpy(), minlength=n_users))
     times = frame[Column.TIME].to_numpy() if Column.TIME in frame.columns else None
     values = (
         frame[Column.VALUE].to_numpy()
         if Column.VALUE in frame.columns
         else np.full(len(frame), np.nan, dtype=np.float32)
     )
-    histories = Histories(offsets, frame[ITEM].to_numpy(), weights, times)
+    histories = Histories(offsets, frame[Column.ITEM_ID].to_numpy(), weights, times)
     return Interactions(histories, frame[Column.KIND].to_numpy(), values)

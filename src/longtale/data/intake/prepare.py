@@ -28,14 +28,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from longtale.arrays import Rows
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.impressions import Impressions
 from longtale.data.intake.catalog_table import EntityTable, read_items, read_users, text_fields
 from longtale.data.intake.event_table import (
-    ITEM,
-    USER,
     EventTable,
     interactions_of,
     read_events,
@@ -57,6 +54,7 @@ from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import SettingsError
 from longtale.log import stage
+from longtale.schema import Column
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,8 @@ def _read_tables(settings: DataSettings, folder: Path, now: int) -> _Tables:
     shown, tags = pl.DataFrame(), Tags.none()
     reports: list[TableReport] = []
     if (log := settings.events) is not None:
-        table, kinds = open_table("events", log, folder), settings.all_kinds()
-        events = read_events(table, log, kinds, spaces, quarantine, now=now)
+        table = open_table("events", log, folder)
+        events = read_events(table, log, settings.all_kinds(), spaces, quarantine, now=now)
         shown = shown_with_events(events.frame)
     if settings.items is not None:
         items = read_items(open_table("items", settings.items, folder), settings.items, quarantine)
@@ -155,23 +153,25 @@ def _read_tables(settings: DataSettings, folder: Path, now: int) -> _Tables:
         reports.append(report)
     logs = [] if events is None else [events.frame]
     logs += [shown] if shown.width else []
-    user_ids = _ids(spaces[0], users, [frame[USER] for frame in logs])
-    item_ids = _ids(spaces[1], items, [frame[ITEM] for frame in logs])
+    user_ids = _ids(spaces[0], users, [frame[Column.USER_ID] for frame in logs])
+    item_ids = _ids(spaces[1], items, [frame[Column.ITEM_ID] for frame in logs])
     if settings.tags is not None:
-        table, rows_of = (
-            open_table("tags", settings.tags, folder),
-            partial(_rows, spaces[1], item_ids),
-        )
-        tags, report = read_tags(table, settings.tags, rows_of, quarantine, now=now)
+        table = open_table("tags", settings.tags, folder)
+        item_rows = partial(spaces[1].rows, ids=item_ids)
+        tags, report = read_tags(table, settings.tags, item_rows, quarantine, now=now)
         reports.append(report)
     found = [table.report for table in (events, items, users) if table is not None]
     return _Tables(
-        spaces, users, items, events, shown, user_ids, item_ids, tags, (*found, *reports)
+        spaces=spaces,
+        users=users,
+        items=items,
+        events=events,
+        shown=shown,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        tags=tags,
+        reports=(*found, *reports),
     )
-
-
-def _rows(space: IdSpace, ids: pl.Series, asked: pl.Series) -> Rows:
-    return space.rows(asked, ids)
 
 
 def _ids(space: IdSpace, entities: EntityTable | None, seen: list[pl.Series]) -> pl.Series:
@@ -205,16 +205,16 @@ def _interactions(tables: _Tables) -> tuple[Interactions, Interactions]:
         nothing = Interactions.of([[]] * n_users)
         return nothing, nothing
     frame = tables.events.frame
-    user_rows = tables.spaces[0].rows(frame[USER], tables.user_ids)
-    item_rows = tables.spaces[1].rows(frame[ITEM], tables.item_ids)
+    user_rows = tables.spaces[0].rows(frame[Column.USER_ID], tables.user_ids)
+    item_rows = tables.spaces[1].rows(frame[Column.ITEM_ID], tables.item_ids)
     return interactions_of(tables.events, user_rows, item_rows, n_users)
 
 
 def _impressions(tables: _Tables) -> Impressions:
     if not tables.shown.width:
         return Impressions.none()
-    user_rows = tables.spaces[0].rows(tables.shown[USER], tables.user_ids)
-    item_rows = tables.spaces[1].rows(tables.shown[ITEM], tables.item_ids)
+    user_rows = tables.spaces[0].rows(tables.shown[Column.USER_ID], tables.user_ids)
+    item_rows = tables.spaces[1].rows(tables.shown[Column.ITEM_ID], tables.item_ids)
     return impressions_of(tables.shown, user_rows, item_rows)
 
 

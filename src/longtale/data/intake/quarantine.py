@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -37,7 +37,6 @@ class TableReport:
     n_kept: int
     n_duplicates: int = 0
     refusals: tuple[Refusal, ...] = ()
-    warnings: tuple[str, ...] = ()
     quarantine_file: str | None = None
 
     @property
@@ -59,7 +58,6 @@ class TableReport:
                 for r in self.refusals
             ],
             "quarantine_file": self.quarantine_file,
-            "warnings": [*self.warnings],
         }
 
 
@@ -83,7 +81,6 @@ class Quarantine:
         *,
         n_read: int,
         n_duplicates: int = 0,
-        warnings: Sequence[str] = (),
     ) -> TableReport:
         """Write the bad rows of a table and account for all of its rows.
 
@@ -93,7 +90,6 @@ class Quarantine:
             faults: what can be wrong, for the hints.
             n_read: rows of the table.
             n_duplicates: rows that repeat another.
-            warnings: sentences about rows that were kept.
 
         Raises:
             SourceError: the table holds no rows.
@@ -103,23 +99,19 @@ class Quarantine:
             raise SourceError(f"{table.origin} holds no rows, only column names; export it again")
         path = self.folder / f"{table.name}.ndjson"
         path.unlink(missing_ok=True)
+        report = TableReport(
+            name=table.name,
+            origin=table.origin,
+            n_read=n_read,
+            n_kept=n_read - n_duplicates - len(bad),
+            n_duplicates=n_duplicates,
+        )
         if bad.is_empty():
-            kept = n_read - n_duplicates
-            return TableReport(
-                table.name, table.origin, n_read, kept, n_duplicates, (), tuple(warnings)
-            )
+            return report
         originals = _originals(table, bad)
         _write(originals, path)
-        report = TableReport(
-            table.name,
-            table.origin,
-            n_read,
-            n_read - n_duplicates - len(bad),
-            n_duplicates,
-            _refusals(originals, faults),
-            tuple(warnings),
-            str(path),
-        )
+        refusals = _refusals(originals, faults)
+        report = replace(report, refusals=refusals, quarantine_file=str(path))
         if len(bad) > self.max_bad_share * n_read:
             raise _too_many(report, self.max_bad_share)
         return report

@@ -19,7 +19,6 @@ from longtale.data.intake.cells import (
     value_of,
 )
 from longtale.data.intake.checked import Checked, check
-from longtale.data.intake.event_table import ITEM, USER
 from longtale.data.intake.id_space import IdSpace
 from longtale.data.intake.mapping import ImpressionSource, TagSource
 from longtale.data.intake.quarantine import REASON, Quarantine, TableReport
@@ -44,11 +43,11 @@ def read_tags(
     """
     word = text_cell(table, source.tag, WORD)
     blank = Fault("blank tag", f"fill '{source.tag}' or remove the row", value_of(WORD).is_null())
-    cells = [id_cell(table, source.item, ITEM, "item"), Cell(WORD, word.value, (blank,))]
+    cells = [id_cell(table, source.item, Column.ITEM_ID, "item"), Cell(WORD, word.value, (blank,))]
     if source.time is not None:
         cells.append(event_time_cell(table, source.time, Column.TIME, source.time_unit, now))
     checked = check(table, cells)
-    rows = item_rows(checked.good[ITEM])
+    rows = item_rows(checked.good[Column.ITEM_ID])
     good, bad, faults = _of_known_items(checked, rows)
     report = quarantine.report(table, bad, faults, n_read=checked.n_read)
     times = good[Column.TIME].to_numpy() if source.time is not None else None
@@ -83,8 +82,8 @@ def read_impressions(
     slate = id_cell(table, source.slate, Column.SLATE_ID, "slate")
     cells = [
         slate,
-        spaces[0].cell(id_cell(table, source.user, USER, "user")),
-        spaces[1].cell(id_cell(table, source.item, ITEM, "item")),
+        spaces[0].cell(id_cell(table, source.user, Column.USER_ID, "user")),
+        spaces[1].cell(id_cell(table, source.item, Column.ITEM_ID, "item")),
     ]
     for column, name in ((source.rank, Column.RANK), (source.propensity, Column.PROPENSITY)):
         if column is not None:
@@ -101,7 +100,7 @@ def shown_with_events(events: pl.DataFrame) -> pl.DataFrame:
     if Column.SLATE_ID not in events.columns:
         return pl.DataFrame()
     touched = events.filter(pl.col(Column.SLATE_ID).is_not_null())
-    return touched.unique([Column.SLATE_ID, ITEM], keep="first", maintain_order=True)
+    return touched.unique([Column.SLATE_ID, Column.ITEM_ID], keep="first", maintain_order=True)
 
 
 def impressions_of(

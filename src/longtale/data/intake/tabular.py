@@ -1,7 +1,7 @@
 """Files as tables: CSV and TSV, Parquet, NDJSON; one file or a glob, plain or `.gz`.
 
 Every cell of a text file is read as text, so that no guess about types can lose a character; what a
-cell means is decided in `data.cells`.
+cell means is decided in `cells.py`.
 """
 
 from __future__ import annotations
