@@ -78,8 +78,11 @@ constraints: install  ## pin what the ranges of pyproject.toml resolve to; what 
 		--no-header --no-annotate -o constraints.txt
 	sed -i 's/+.*//' constraints.txt
 
-bench: install  ## measure what README states
-	$(BIN)/python -m benchmarks
+bench: install  ## measure what docs/benchmarks.md states, on the bundled films
+	$(BIN)/python benchmarks/quality.py movielens-small:time movielens-small:refit
+	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/reading.py --events 1000000
 
 clean:  ## remove the environments and caches
 	rm -rf $(VENV) $(CORE) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,7 +3,7 @@
 ranx needs numba, so it is no dependency: run this where both are installed
 (`pip install ranx==0.3.21`).
 
-    python -m benchmarks.metrics
+    python benchmarks/metrics.py
 """
 
 from __future__ import annotations

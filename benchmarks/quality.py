@@ -98,7 +98,7 @@ def print_reports(title: str, reports: Sequence[Report]) -> None:
 def print_comparison(report: Report) -> None:
     parts = [model for model in report.models if model != "blend"]
     best = max(parts, key=lambda model: report.find(model, METRICS[0]).value)
-    (against,) = paired(report, "blend", best, METRICS[0], rng=np.random.default_rng(0))
+    (against,) = paired(report, "blend", [best], METRICS[0], rng=np.random.default_rng(0))
     test = against.test
     print(
         f"\nBlend minus {best}, {METRICS[0]}: {test.difference:+.4f} "

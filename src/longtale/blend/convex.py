@@ -30,13 +30,17 @@ from longtale.settings import Settings
 _STEPS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 """Factors that the search tries on one weight; they reach any ratio in a few sweeps."""
 
+_TIE = np.float32(1e-5)
+"""Standardised score by which targets lose every tie while the weights are searched."""
+
 
 class BlendSettings(Settings):
     """How the weights of the sources are chosen."""
 
-    cutoff: int = Field(default=10, ge=1, le=1000)
-    """Length of the slate whose nDCG on the validation cut the weights maximise."""
-    depth: int = Field(default=100, ge=1, le=5000)
+    cutoff: int = Field(default=100, ge=1, le=1000)
+    """Length of the list whose nDCG on the validation cut the weights maximise; a list as short as a
+    slate lets a few users decide."""
+    depth: int = Field(default=200, ge=1, le=5000)
     """How many of each source's best items compete while the weights are searched."""
     sweeps: int = Field(default=6, ge=1, le=100)
     """How often the search passes over all weights; it stops early when nothing improves."""
@@ -129,7 +133,8 @@ class ConvexBlend:
         used = weights.any(axis=1)
         shares = np.zeros_like(scores)
         shares[used] = standardised(scores[used]) * weights[used, :, None]
-        shares[0][np.isnan(scores[used]).all(axis=0)] = -np.inf
+        heard = ~np.isnan(scores[used]) & (weights[used] > 0)[:, :, None]
+        shares[0][~heard.any(axis=0)] = -np.inf
         return shares
 
     def uses(self, queries: Queries) -> Mask:
@@ -191,9 +196,11 @@ def _pool(example: Example, depth: int) -> _Pool:
     scores = np.stack([np.take_along_axis(s, items, axis=1) for s in calibrated], axis=-1)
     real = np.take_along_axis(kept, items, axis=1)
     scores[~real] = -np.inf
+    is_target = np.take_along_axis(relevant, items, axis=1) & real
+    scores[is_target] -= _TIE  # or sources that say nothing would win by the order of the items
     return _Pool(
         scores,
-        np.take_along_axis(relevant, items, axis=1) & real,
+        is_target,
         example.targets.lengths,
         example.queries.histories.lengths > 0,
     )
