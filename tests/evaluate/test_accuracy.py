@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
+from tests.evaluate.worlds import ranks_at
 
 from longtale.data.interactions import Histories
 from longtale.errors import DataError
@@ -163,28 +164,28 @@ def test_target_that_is_not_ranked_is_refused():
     ],
 )
 def test_metric_is_what_a_hand_finds(metric, expected):
-    ranks = TargetRanks.of([[2, 4, 7]], n_ranked=10)
+    ranks = ranks_at([[2, 4, 7]], n_ranked=10)
     assert metric(ranks, 4).tolist() == pytest.approx([expected], abs=1e-12)
 
 
 def test_auc_is_what_a_hand_finds():
-    ranks = TargetRanks.of([[2, 4]], n_ranked=5)  # - + - + -: 3 of 6 pairs are in order
+    ranks = ranks_at([[2, 4]], n_ranked=5)  # - + - + -: 3 of 6 pairs are in order
     assert accuracy.auc(ranks).tolist() == [0.5]
 
 
 @pytest.mark.parametrize("metric", METRICS_AT_K)
 def test_tie_over_the_edge_of_the_list_is_outside(metric):
-    assert metric(TargetRanks.of([[10.5]], n_ranked=20), 10).tolist() == [0.0]
+    assert metric(ranks_at([[10.5]], n_ranked=20), 10).tolist() == [0.0]
 
 
 @pytest.mark.parametrize("metric", METRICS_AT_K)
 def test_user_without_targets_has_no_value(metric):
-    ranks = TargetRanks.of([[], [1], []], n_ranked=5)
+    ranks = ranks_at([[], [1], []], n_ranked=5)
     np.testing.assert_array_equal(np.isnan(metric(ranks, 3)), [True, False, True])
 
 
 def test_auc_has_no_value_without_targets_or_without_others():
-    ranks = TargetRanks.of([[], [1, 2]], n_ranked=2)
+    ranks = ranks_at([[], [1, 2]], n_ranked=2)
     assert np.isnan(accuracy.auc(ranks)).all()
 
 
@@ -199,29 +200,29 @@ def test_metric_lies_between_zero_and_one(metric, k, world):
 
 
 def test_perfect_list_gets_one_from_all_that_do_not_divide_by_k():
-    ranks = TargetRanks.of([[1, 2, 3]], n_ranked=9)
+    ranks = ranks_at([[1, 2, 3]], n_ranked=9)
     for metric in (accuracy.recall, accuracy.ndcg, accuracy.average_precision):
         assert metric(ranks, 5).tolist() == pytest.approx([1.0])
     assert accuracy.auc(ranks).tolist() == [1.0]
 
 
 def test_ideal_list_is_never_longer_than_k():
-    ranks = TargetRanks.of([[1, 2, 3, 4]], n_ranked=9)
+    ranks = ranks_at([[1, 2, 3, 4]], n_ranked=9)
     assert accuracy.ndcg(ranks, 2).tolist() == pytest.approx([1.0])
 
 
 def test_equal_targets_alone_at_the_top_have_perfect_precision():
-    assert accuracy.average_precision(TargetRanks.of([[1.5, 1.5]], n_ranked=3), 3).tolist() == [1.0]
+    assert accuracy.average_precision(ranks_at([[1.5, 1.5]], n_ranked=3), 3).tolist() == [1.0]
 
 
 def test_fewer_relevant_targets_keep_their_ranks():
-    kept = TargetRanks.of([[1, 5], [2]], n_ranked=9).where(np.array([False, True, False]))
+    kept = ranks_at([[1, 5], [2]], n_ranked=9).where(np.array([False, True, False]))
     assert (kept.ranks.tolist(), kept.counts.tolist()) == ([5.0], [1, 0])
 
 
 def test_batches_behind_each_other_equal_one_batch():
-    whole = TargetRanks.of([[1, 5], [], [2.5]], n_ranked=9)
-    parts = [TargetRanks.of([[1, 5], []], n_ranked=9), TargetRanks.of([[2.5]], n_ranked=9)]
+    whole = ranks_at([[1, 5], [], [2.5]], n_ranked=9)
+    parts = [ranks_at([[1, 5], []], n_ranked=9), ranks_at([[2.5]], n_ranked=9)]
     joined = TargetRanks.concatenated(parts)
     np.testing.assert_array_equal(joined.ranks, whole.ranks)
     np.testing.assert_array_equal(joined.offsets, whole.offsets)
@@ -277,6 +278,6 @@ def slow_metrics(relevant: list[bool], k: int) -> list[float]:
 @given(st.lists(st.booleans(), min_size=1, max_size=25).filter(any), st.integers(1, 30))
 def test_metrics_equal_a_slow_walk_down_the_list(relevant, k):
     places = [place for place, is_relevant in enumerate(relevant, start=1) if is_relevant]
-    ranks = TargetRanks.of([places[::-1]], n_ranked=len(relevant))
+    ranks = ranks_at([places[::-1]], n_ranked=len(relevant))
     ours = [metric(ranks, k)[0] for metric in METRICS_AT_K]
     assert ours == pytest.approx(slow_metrics(relevant, k), abs=1e-12)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import sparse
 
 from longtale.evaluate import beyond_accuracy as beyond
 
@@ -86,9 +85,3 @@ def test_diversity_is_the_same_for_more_lists_than_fit_at_once(monkeypatch):
     whole = beyond.diversity(items, vectors)
     monkeypatch.setattr(beyond, "_CHUNK", 2)
     np.testing.assert_array_equal(beyond.diversity(items, vectors), whole)
-
-
-def test_category_diversity_is_one_minus_the_mean_jaccard():
-    has = sparse.csr_array(np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]))
-    found = beyond.category_diversity(lists([0, 1, 2], [0, 1, -1], [3, 3, -1], [0, -1, -1]), has)
-    np.testing.assert_allclose(found, [1 - 0.5 / 3, 0.5, 1.0, np.nan])

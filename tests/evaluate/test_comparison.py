@@ -27,7 +27,7 @@ def rng():
 
 
 def test_difference_is_that_of_the_two_values(report, rng):
-    (found,) = paired(report, "falling", "rising", "ndcg@2", rng=rng)
+    (found,) = paired(report, "falling", ["rising"], "ndcg@2", rng=rng)
     gap = report.find("falling", "ndcg@2").value - report.find("rising", "ndcg@2").value
     assert found.test.difference == pytest.approx(gap)
     assert (found.first, found.second, found.slice, found.test.n) == ("falling", "rising", "all", 3)
@@ -46,18 +46,18 @@ def test_several_comparisons_are_corrected_together(rng):
 
 
 def test_slice_can_be_chosen(report, rng):
-    (found,) = paired(report, "falling", "rising", "recall@2", rng=rng, slice="new-items")
+    (found,) = paired(report, "falling", ["rising"], "recall@2", rng=rng, slice="new-items")
     assert found.test.n == 2
 
 
 def test_number_of_all_lists_together_cannot_be_tested(report, rng):
     with pytest.raises(DataError, match="no 'coverage@2' of single users to test"):
-        paired(report, "falling", "rising", "coverage@2", rng=rng)
+        paired(report, "falling", ["rising"], "coverage@2", rng=rng)
 
 
 def test_unknown_model_is_named(report, rng):
     with pytest.raises(DataError, match="no model 'eas'"):
-        paired(report, "eas", "rising", "ndcg@2", rng=rng)
+        paired(report, "eas", ["rising"], "ndcg@2", rng=rng)
 
 
 def test_report_does_not_differ_from_itself(report, rng):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluate.worlds import BANDS, small_fold
+from tests.evaluate.worlds import BANDS, ranks_at, small_fold
 
 from longtale.errors import SettingsError
-from longtale.evaluate.accuracy import TargetRanks
 from longtale.evaluate.measures import (
     METRICS,
     EvaluateSettings,
@@ -45,7 +44,7 @@ def test_lengths_are_sorted_and_named_once():
 
 
 def test_metric_is_named_with_its_length_and_auc_without():
-    ranks = TargetRanks.of([[1]], n_ranked=3)
+    ranks = ranks_at([[1]], n_ranked=3)
     found = accuracy_of_ranks(ranks, EvaluateSettings(ks=(5, 10), metrics=("ndcg", "auc")))
     assert list(found) == ["ndcg@5", "ndcg@10", "auc"]
 
@@ -55,7 +54,7 @@ def test_each_metric_alone_gives_just_itself(name):
     settings = EvaluateSettings(ks=(2,), metrics=(name,))
     known = facts(vectors=np.eye(8, dtype=np.float32))
     found = [
-        *accuracy_of_ranks(TargetRanks.of([[1]], n_ranked=3), settings),
+        *accuracy_of_ranks(ranks_at([[1]], n_ranked=3), settings),
         *qualities_of_lists(ITEMS, known, settings),
         *qualities_together(ITEMS, known, settings),
     ]

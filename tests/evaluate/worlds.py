@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from longtale.arrays import offsets_of
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.data.splits.split import Fold, Protocol, ProtocolName
 from longtale.data.synthetic import dataset_of
+from longtale.evaluate.accuracy import TargetRanks
 from longtale.evaluate.harness import EvaluateSettings, evaluate
 from longtale.evaluate.report import Report
 from longtale.seeds import generator
@@ -57,3 +61,10 @@ def report_of(fold: Fold | None = None, **settings: object) -> Report:
         rng=generator(0, "test"),
         item_vectors=np.eye(8, dtype=np.float32),
     )
+
+
+def ranks_at(places: Sequence[Sequence[float]], n_ranked: int) -> TargetRanks:
+    """Give the ranks of each user's targets in lists of so many items."""
+    counts = np.array([len(row) for row in places], dtype=np.int64)
+    flat = np.array([rank for row in places for rank in row], dtype=np.float64)
+    return TargetRanks(offsets_of(counts), flat, np.full(len(counts), n_ranked, dtype=np.int64))

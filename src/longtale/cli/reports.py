@@ -21,8 +21,6 @@ _TABLES = ("events", "items", "users", "tags", "impressions")
 _NO_COLUMNS = ("source", "time_unit", "default_kind")
 _SURE = 0.05
 """Below this p one is called better than the other."""
-_BEYOND = ("coverage", "gini", "novelty", "diversity", "popularity", "tail_share")
-"""Metrics of which more is not simply better."""
 
 
 def draw_report(
@@ -40,9 +38,9 @@ def draw_report(
     console.print(f"{report.protocol.stamp}", style="dim")
     console.print(f"{report.n_requests} requests, {report.n_left_out} without a target left out")
     draw_titled(console, f"{metric} by slice, ± half the interval", _by_slice(report, metric))
-    accuracy = [m for m in report.metrics if not m.startswith(_BEYOND)]
-    beyond = [m for m in report.metrics if m.startswith(_BEYOND)]
-    for title, metrics in (("accuracy", accuracy), ("beyond accuracy", beyond)):
+    accuracy = dict.fromkeys(r.metric for r in report.results if r.is_accuracy)
+    beyond = [m for m in report.metrics if m not in accuracy]
+    for title, metrics in (("accuracy", list(accuracy)), ("beyond accuracy", beyond)):
         if metrics:
             draw_titled(console, title, _by_metric(report, metrics))
     if comparisons:
@@ -86,7 +84,7 @@ def _rows(
 def _cell(result: Result | None, *, best: float) -> Text:
     if result is None or math.isnan(result.value):
         return Text("-", style="dim")
-    is_best = result.value == best and not result.metric.startswith(_BEYOND)
+    is_best = result.value == best and result.is_accuracy
     half = (result.high - result.low) / 2
     interval = "" if math.isnan(half) else f"\n±{_number(half)}"
     return Text.assemble(

@@ -48,13 +48,6 @@ class TargetRanks:
     ranks: NDArray[np.float64]
     n_ranked: NDArray[np.int64]
 
-    @classmethod
-    def of(cls, ranks: Sequence[Sequence[float]], n_ranked: int) -> TargetRanks:
-        """Build from ranks per user, for tests and examples."""
-        counts = np.array([len(row) for row in ranks], dtype=np.int64)
-        flat = np.array([rank for row in ranks for rank in row], dtype=np.float64)
-        return cls(offsets_of(counts), flat, np.full(len(counts), n_ranked, dtype=np.int64))
-
     def __len__(self) -> int:
         return len(self.n_ranked)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from longtale.arrays import Floats, Mask, Rows, unit_rows
 from longtale.evaluate.accuracy import Values
@@ -95,8 +94,7 @@ def diversity(items: Rows, vectors: Floats) -> Values:
     """Give 1 - the mean cosine of all pairs of a list's items.
 
     Items without a vector (a zero row) are left out; fewer than two others are NaN. The pairs are
-    not
-    formed: Σ_{i≠j} v_i·v_j = |Σ v_i|² - m for m unit vectors. Source: Ziegler et al., 2005,
+    not formed: Σ_{i≠j} v_i·v_j = |Σ v_i|² - m for m unit vectors. Source: Ziegler et al., 2005,
     intra-list similarity.
 
     Args:
@@ -109,31 +107,6 @@ def diversity(items: Rows, vectors: Floats) -> Values:
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(items), _CHUNK)]
     parts = [_cosine_diversity(items[chunk], counted[chunk], units) for chunk in chunks]
     return np.concatenate([np.empty(0), *parts])
-
-
-def category_diversity(items: Rows, categories: sparse.csr_array) -> Values:
-    """Give 1 - the mean Jaccard similarity of all pairs of a list's items, by their categories.
-
-    Two items without any category count as unlike.
-
-    Args:
-        items: int32 (B, k), -1 is padding.
-        categories: (N, C), whose stored entries say which categories an item has.
-    """
-    diversities = np.full(len(items), np.nan)
-    for row, listed in enumerate(items):
-        kept = listed[listed >= 0]
-        if len(kept) >= 2:
-            diversities[row] = 1 - _mean_jaccard(categories[kept].toarray() != 0)
-    return diversities
-
-
-def _mean_jaccard(has: Mask) -> float:
-    counts = has.sum(axis=1)
-    common = has.astype(np.float64) @ has.T
-    union = counts[:, None] + counts - common
-    similar = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return float(similar[np.triu_indices(len(has), k=1)].mean())
 
 
 def _cosine_diversity(items: Rows, counted: Mask, units: Floats) -> Values:

@@ -38,19 +38,19 @@ class Comparison:
 def paired(
     report: Report,
     first: str,
-    second: str | Sequence[str],
+    others: Sequence[str],
     metric: str,
     *,
     rng: np.random.Generator,
     slice: str = "all",
     n_bootstrap: int = 1000,
 ) -> tuple[Comparison, ...]:
-    """Compare a model with one or several others on the same users.
+    """Compare a model with others on the same users; p is corrected for their number.
 
     Args:
         report: as `evaluate` gave it, with the values per user.
         first: the model that is compared.
-        second: the model or models it is compared with.
+        others: the models it is compared with.
         metric: such as `ndcg@10`.
         rng: draws the intervals and the flips.
         slice: over which users or targets.
@@ -59,7 +59,6 @@ def paired(
     Raises:
         DataError: the report does not hold the values.
     """
-    others = [second] if isinstance(second, str) else list(second)
     own = _values(report, first, slice, metric)
     tests = [
         paired_test(own, _values(report, other, slice, metric), rng=rng, n_bootstrap=n_bootstrap)

@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from rich.table import Table
-
 from longtale.data.splits.split import Protocol, ProtocolName
 from longtale.errors import DataError, did_you_mean
 from longtale.evaluate.accuracy import Values
-
-_HIGHER_IS_BETTER = ("ndcg", "recall", "precision", "f1", "hit_rate", "mrr", "map", "auc")
+from longtale.evaluate.measures import ACCURACY
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,11 @@ class Result:
     low: float
     high: float
     n: int
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether more of it is better; of what lies beyond accuracy it depends on the aim."""
+        return self.metric.split("@")[0] in ACCURACY
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,31 +134,21 @@ class Report:
                 f"expected what `longtale evaluate --json` prints"
             ) from error
 
-    def table(self, metric: str | None = None) -> Table:
-        """Lay out the metrics of all users, then one metric by slice, for the terminal.
+    def markdown(self, metric: str | None = None) -> str:
+        """Write the metrics of all requests, one metric by slice, and the cost, as Markdown.
 
         Args:
             metric: the one that is shown by slice; None is the first of the report.
-        """
-        table = Table(title=f"protocol {self.protocol.name}", caption=self._caption())
-        table.add_column("")
-        table.add_column("users", justify="right")
-        for model in self.models:
-            table.add_column(model, justify="right")
-        for block in self._blocks(metric):
-            for name, results in block:
-                table.add_row(name, f"{_most_users(results)}", *_cells(results, self.models, _rich))
-            table.add_section()
-        return table
 
-    def markdown(self, metric: str | None = None) -> str:
-        """Write what `table` shows, and the cost, as Markdown."""
+        Raises:
+            DataError: the report does not hold that metric.
+        """
         header = ["", "users", *self.models]
         lines = [f"**Protocol** `{self.protocol.stamp}`", "", _line(header)]
         lines.append(_line(["---", *["---:"] * (len(header) - 1)]))
         for block in self._blocks(metric):
             for name, results in block:
-                cells = _cells(results, self.models, _markdown)
+                cells = _cells(results, self.models)
                 lines.append(_line([name, f"{_most_users(results)}", *cells]))
         lines += ["", self._caption()]
         if self.cost:
@@ -187,24 +179,16 @@ class Report:
         )
 
 
-def _cells(results: Mapping[str, Result], models: Iterable[str], style: Any) -> list[str]:
-    known = [result.value for result in results.values() if not math.isnan(result.value)]
-    is_ordered = any(r.metric.split("@")[0] in _HIGHER_IS_BETTER for r in results.values())
-    best = max(known, default=math.nan) if is_ordered else math.nan
-    return [
-        style(results[model], is_best=results[model].value == best) if model in results else ""
-        for model in models
-    ]
+def _cells(results: Mapping[str, Result], models: Iterable[str]) -> list[str]:
+    """Give one cell for each model; the best is bold where more is better."""
+    known = [r.value for r in results.values() if r.is_accuracy and not math.isnan(r.value)]
+    best = max(known, default=math.nan)
+    return [_cell(results[model], best) if model in results else "" for model in models]
 
 
-def _rich(result: Result, *, is_best: bool) -> str:
-    shown = f"[bold]{_number(result.value)}[/]" if is_best else _number(result.value)
-    return f"{shown}\n[dim]{_half(result)}[/]"
-
-
-def _markdown(result: Result, *, is_best: bool) -> str:
-    shown = f"**{_number(result.value)}**" if is_best else _number(result.value)
-    return f"{shown} {_half(result)}".rstrip()
+def _cell(result: Result, best: float) -> str:
+    shown = _number(result.value)
+    return f"{f'**{shown}**' if result.value == best else shown} {_half(result)}".rstrip()
 
 
 def _half(result: Result) -> str:
