@@ -22,6 +22,7 @@ from longtale.errors import EncoderError, MissingExtraError
 EngineName = Literal["torch", "torch-bf16", "openvino", "onnx"]
 INPUT_NAMES = ("input_ids", "attention_mask")
 OUTPUT_NAME = "pooled"
+_X86 = ("x86_64", "AMD64")
 
 Pooled = tuple[NDArray[np.int64], Floats]
 """Rows int64 (B,) and their pooled token states, float32 (B, D), of any length."""
@@ -151,9 +152,6 @@ def n_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-_X86 = ("x86_64", "AMD64")
 
 
 @cache

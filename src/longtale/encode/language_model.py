@@ -20,6 +20,7 @@ from longtale.arrays import Floats
 from longtale.contracts import Purpose
 from longtale.encode.engines import (
     Engine,
+    EngineName,
     OnnxEngine,
     OpenVinoEngine,
     choose_engine,
@@ -39,7 +40,7 @@ _ENCODING_VERSION = 1  # grows when the same model gives other vectors
 class LanguageModelSettings(Settings):
     """How a language model is run."""
 
-    engine: Literal["auto", "torch", "torch-bf16", "openvino", "onnx"] = "auto"
+    engine: Literal["auto", EngineName] = "auto"
     """What runs the model; `auto` takes what is fastest on this machine."""
     max_tokens: int | None = Field(default=None, ge=8)
     """Where texts are cut, at most what the model allows; its own length if not given."""

@@ -14,7 +14,7 @@ from longtale.schema import LIST_SEPARATORS, Role
 from longtale.settings import Settings
 
 PROMPT_VERSION = 1
-"""Grows when the same row and settings give another text."""
+"""Grows when the same row and settings give another text; it stands in every manifest."""
 
 _ORDER = (Role.TITLE, Role.CREATOR, Role.CATEGORY, Role.TAGS, Role.DESCRIPTION)
 _LISTS = frozenset({Role.CREATOR, Role.CATEGORY, Role.TAGS})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -43,11 +42,41 @@ class Whitening:
         """R."""
         return int(self.projection.shape[1])
 
+    @classmethod
+    def fit(cls, vectors: Floats, settings: WhiteningSettings) -> Self:
+        """Fit on the vectors of a catalogue; zero rows are left out.
+
+        With C = V diag(l) V' the covariance of the centred rows, the projection is
+        V diag(l ** (-power / 2)), largest variances first (Su et al. 2021, arXiv:2103.15316). C is
+        shrunk towards a sphere by the amount of Ledoit and Wolf (2004): nothing for thousands of
+        items, but it keeps a handful of them from being made all equally far from each other.
+
+        Args:
+            vectors: float32 (N, D), unit rows or zero rows.
+            settings: how many directions, and how evenly they count.
+
+        Example:
+            >>> vectors = unit_rows(np.eye(8, dtype=np.float32))
+            >>> Whitening.fit(vectors, WhiteningSettings(dim=4)).apply(vectors).shape
+            (8, 4)
+        """
+        known = vectors[vectors.any(axis=1)].astype(np.float64)
+        mean = known.mean(axis=0) if len(known) else np.zeros(vectors.shape[1])
+        centred = known - mean
+        covariance = centred.T @ centred / max(len(known), 1)
+        variances, directions = np.linalg.eigh(covariance)
+        largest = np.argsort(-variances, kind="stable")[: settings.dim]
+        variances, directions = np.maximum(variances[largest], 0.0), directions[:, largest]
+        floor = _RANK_TOLERANCE * max(float(variances.max()), np.finfo(np.float64).tiny)
+        usable = variances > floor
+        shrunk = np.where(usable, _shrunk(variances, centred, covariance), 1.0)
+        projection = directions * np.where(usable, shrunk ** (-settings.power / 2), 0.0)
+        # In C order, as a saved one comes back: the product's last bits depend on it.
+        return cls(mean.astype(np.float32), projection.astype(np.float32, order="C"))
+
     def apply(self, vectors: Floats) -> Floats:
         """Whiten float32 (N, D) into unit rows, float32 (N, R); zero rows stay zero."""
-        whitened = np.asarray((vectors - self.mean) @ self.projection, dtype=np.float32)
-        whitened[~vectors.any(axis=1)] = 0.0
-        return unit_rows(whitened)
+        return self._turned(vectors, self.projection)
 
     def towards(self, vectors: Floats) -> Floats:
         """Turn words that someone typed, float32 (B, D), into directions among whitened items.
@@ -60,58 +89,21 @@ class Whitening:
         inverse = np.divide(
             self.projection, scales, out=np.zeros_like(self.projection), where=scales > 0
         )
-        turned = np.asarray((vectors - self.mean) @ inverse, dtype=np.float32)
-        turned[~vectors.any(axis=1)] = 0.0
-        return unit_rows(turned)
+        return self._turned(vectors, inverse)
 
     def state(self) -> State:
         """Give the fitted arrays."""
         return {"mean": self.mean, "projection": self.projection}
 
     @classmethod
-    def restore(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:
+    def restore(cls, state: State) -> Self:
         """Build the fitted object again."""
-        return cls(
-            mean=np.asarray(state["mean"], dtype=np.float32),
-            projection=np.asarray(state["projection"], dtype=np.float32),
-        )
+        return cls(np.asarray(state["mean"]), np.asarray(state["projection"]))
 
-
-def fit_whitening(vectors: Floats, *, dim: int = 256, power: float = 1.0) -> Whitening:
-    """Fit on the vectors of a catalogue; zero rows are left out.
-
-    With C = V diag(l) V' the covariance of the centred rows, the projection is
-    V diag(l ** (-power / 2)), largest variances first (Su et al. 2021, arXiv:2103.15316). C is
-    shrunk towards a sphere by the amount of Ledoit and Wolf (2004): nothing for thousands of items,
-    but it keeps a handful of them from being made all equally far from each other.
-
-    It brings out how items differ, for comparing items with items. Words that somebody typed are
-    better compared with items by the vectors as they are.
-
-    Args:
-        vectors: float32 (N, D), unit rows or zero rows.
-        dim: R, at most D.
-        power: 0 to 1.
-
-    Example:
-        >>> vectors = unit_rows(np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32))
-        >>> fit_whitening(vectors, dim=4).apply(vectors).shape
-        (50, 4)
-    """
-    known = vectors[vectors.any(axis=1)].astype(np.float64)
-    width = vectors.shape[1]
-    mean = known.mean(axis=0) if len(known) else np.zeros(width)
-    centred = known - mean
-    covariance = centred.T @ centred / max(len(known), 1)
-    variances, directions = np.linalg.eigh(covariance)
-    largest = np.argsort(-variances, kind="stable")[: min(dim, width)]
-    variances, directions = np.maximum(variances[largest], 0.0), directions[:, largest]
-    usable = variances > _RANK_TOLERANCE * max(float(variances.max()), np.finfo(np.float64).tiny)
-    shrunk = _shrunk(variances, centred, covariance)
-    scales = np.where(usable, np.where(usable, shrunk, 1.0) ** (-power / 2), 0.0)
-    projection = directions * scales
-    # In C order, as a saved one comes back: the product's last bits depend on it.
-    return Whitening(mean.astype(np.float32), projection.astype(np.float32, order="C"))
+    def _turned(self, vectors: Floats, matrix: Floats) -> Floats:
+        turned = np.asarray((vectors - self.mean) @ matrix, dtype=np.float32)
+        turned[~vectors.any(axis=1)] = 0.0
+        return unit_rows(turned)
 
 
 def _shrunk(

@@ -22,7 +22,7 @@ from longtale.data.interactions import Histories, Interactions
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.encode.encoder import load_encoder
-from longtale.encode.prompt import PromptSettings
+from longtale.encode.prompt import PROMPT_VERSION, PromptSettings
 from longtale.encode.whiten import Whitening
 from longtale.recommend.assemble import restore_retriever
 from longtale.recommend.folder import seal, verified, writing
@@ -95,6 +95,7 @@ def _facts(recommender: Recommender) -> dict[str, Any]:
         "kinds": list(dataset.kinds),
         "text_fields": [[field.name, field.role.value] for field in dataset.catalog.text_fields],
         "prompt": vectors.prompt.model_dump(mode="json"),
+        "prompt_version": PROMPT_VERSION,
         "blend": recommender.hybrid.blender.settings.model_dump(mode="json"),
         "retrievers": [
             {"name": retriever.name, "settings": retriever.settings.model_dump(mode="json")}

@@ -11,7 +11,7 @@ from longtale.arrays import Floats, unit_rows
 from longtale.contracts import TextEncoder
 from longtale.data.catalog import Catalog
 from longtale.encode.prompt import PromptSettings, item_texts
-from longtale.encode.whiten import Whitening, WhiteningSettings, fit_whitening
+from longtale.encode.whiten import Whitening, WhiteningSettings
 from longtale.search.intent import parse_wish
 
 DISLIKE_WEIGHT = 0.5
@@ -46,7 +46,7 @@ class ItemVectors:
     ) -> ItemVectors:
         """Encode the whole catalogue and fit the whitening on it."""
         raw = encoder.encode(_texts(catalog, prompt), on_progress=on_progress)
-        fitted = fit_whitening(raw, dim=whitening.dim, power=whitening.power)
+        fitted = Whitening.fit(raw, whitening)
         return cls(encoder, prompt, fitted, fitted.apply(raw))
 
     def of_words(self, texts: Sequence[str]) -> Floats:
