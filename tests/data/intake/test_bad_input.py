@@ -84,6 +84,21 @@ def test_quarantine_holds_row_reason_and_original(tmp_path):
     assert intake.report.tables[0].quarantine_file == str(tmp_path / "quarantine/events.ndjson")
 
 
+def test_quarantine_and_examples_speak_of_no_column_but_the_users(tmp_path):
+    intake = read_rows(tmp_path, "A,x,1,clik,5,e9")
+    (refusal,) = intake.report.tables[0].refusals
+    written = (tmp_path / "quarantine" / "events.ndjson").read_text()
+    assert "__" not in written + refusal.examples[0]
+    assert '"surplus"' not in written
+
+
+def test_quarantine_keeps_the_cells_beyond_the_header(tmp_path):
+    intake = read_rows(tmp_path, "A,x,1,rate,5,e9,one,two", "A,x,1,clik,5,e9")
+    lines = (tmp_path / "quarantine" / "events.ndjson").read_text().splitlines()
+    assert [json.loads(line)["surplus"] for line in lines] == [["one", "two"], []]
+    assert "['one', 'two']" in intake.report.tables[0].refusals[0].examples[0]
+
+
 def test_unknown_kind_offers_the_nearest(tmp_path):
     (refusal,) = read_rows(tmp_path, "A,x,1,clik,5,").report.tables[0].refusals
     assert "'clik'; did you mean 'click'?" in refusal.hint

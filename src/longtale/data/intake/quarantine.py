@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from longtale.data.intake.cells import Fault
-from longtale.data.intake.table import ROW, Table
+from longtale.data.intake.table import ROW, SURPLUS, Table
 from longtale.errors import SourceError, TooManyBadRowsError, did_you_mean
 
 REASON = "reason"
@@ -66,7 +67,8 @@ class Quarantine:
     """Where bad rows go, and how many are too many.
 
     Args:
-        folder: gets one file per table, `<table>.ndjson`.
+        folder: gets one file per table, `<table>.ndjson`: the number of each row, the reason, its
+            cells by column, and those beyond the last column where a line has too many.
         max_bad_share: of the rows of a table, 0 to 1.
     """
 
@@ -130,8 +132,12 @@ def _write(originals: pl.DataFrame, path: Path) -> None:
 
 def _originals(table: Table, bad: pl.DataFrame) -> pl.DataFrame:
     found = table.frame.join(bad.lazy(), on=ROW, how="inner").sort(ROW)
-    original = pl.struct(pl.exclude(ROW, REASON)).alias("original")
-    return table.collected(found.select(pl.col(ROW).alias("row"), REASON, original))
+    original = pl.struct(table.columns).alias("original")
+    surplus = [pl.concat_list(SURPLUS).list.drop_nulls().alias("surplus")]
+    more = surplus if table.can_be_ragged else []
+    read = table.collected(found.select(pl.col(ROW).alias("row"), REASON, original, *more))
+    is_ragged = bool(more) and bool((read["surplus"].list.len() > 0).any())
+    return read if is_ragged else read.select("row", REASON, "original")
 
 
 def _refusals(originals: pl.DataFrame, faults: Sequence[Fault]) -> tuple[Refusal, ...]:
@@ -139,12 +145,17 @@ def _refusals(originals: pl.DataFrame, faults: Sequence[Fault]) -> tuple[Refusal
     refusals = []
     for (reason,), rows in originals.group_by(REASON, maintain_order=True):
         examples = tuple(
-            f"row {row['row']}: {str(row['original'])[:_EXAMPLE_CHARACTERS]}"
+            f"row {row['row']}: {_shown(row)[:_EXAMPLE_CHARACTERS]}"
             for row in rows.head(N_EXAMPLES).to_dicts()
         )
         hint = _hint(fault_of[str(reason)], rows)
         refusals.append(Refusal(str(reason), hint, len(rows), examples))
     return tuple(sorted(refusals, key=lambda refusal: -refusal.count))
+
+
+def _shown(row: Mapping[str, object]) -> str:
+    cells = json.dumps(row["original"], ensure_ascii=False, default=str)
+    return f"{cells} and {row['surplus']}" if row.get("surplus") else cells
 
 
 def _hint(fault: Fault, rows: pl.DataFrame) -> str:
