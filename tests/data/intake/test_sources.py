@@ -5,14 +5,18 @@ from __future__ import annotations
 import gzip
 import sqlite3
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from ipaddress import IPv4Address
 from pathlib import Path
+from uuid import UUID
 
 import polars as pl
 import pytest
 
 from longtale.data.intake.mapping import DataSettings, EventSource
 from longtale.data.intake.prepare import read_dataset
-from longtale.data.intake.sql import read_sql
+from longtale.data.intake.sql import _plain, read_sql
 from longtale.errors import MissingExtraError, SettingsError, SourceError
 
 ROWS = pl.DataFrame({"u": ["A", "B", "A"], "i": ["x,1", "y", "z"], "t": [1, 2, 3]})
@@ -151,3 +155,27 @@ def test_sql_without_sqlalchemy_names_the_extra(monkeypatch):
 def test_sql_needs_a_table_or_a_query():
     with pytest.raises(SettingsError, match="either 'table' or 'query'"):
         EventSource.parse({"source": "sqlite:///x.db", "user": "u", "item": "i"})
+
+
+def test_sqlite_file_lies_relative_to_the_settings(tmp_path, expected, database, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert fingerprint(tmp_path, "sqlite:///shop.db", table="log") == expected
+
+
+def test_missing_sqlite_file_is_refused_and_not_made(tmp_path):
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(SourceError, match=r"no SQLite database at '.*shop.db'"):
+        read_sql("events", "sqlite:///shop.db", table="log", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_of_types_that_only_databases_have_become_text():
+    one = UUID(int=7)
+    assert _plain(one) == str(one)
+    assert _plain(IPv4Address("10.0.0.1")) == "10.0.0.1"
+
+
+def test_values_that_tables_know_stay_as_they_are():
+    for value in (None, 1.5, Decimal("2.50"), datetime(2024, 1, 1, tzinfo=UTC), ["a"], b"x"):
+        assert _plain(value) is value

@@ -114,7 +114,7 @@ def read_dataset(settings: DataSettings, folder: Path, *, now: int | None = None
 def open_table(name: str, source: TableSource, folder: Path) -> Table:
     """Find one table, in files or in a SQL database; raises as `read_dataset` does."""
     if "://" in source.source:
-        return read_sql(name, source.source, table=source.table, query=source.query)
+        return read_sql(name, source.source, table=source.table, query=source.query, folder=folder)
     return scan_files(name, source.source, folder)
 
 
@@ -196,6 +196,7 @@ def _dataset(tables: _Tables, settings: DataSettings) -> Dataset:
         _impressions(tables),
         _with_rows(tables.users, len(users)),
         tables.tags,
+        () if settings.users is None else settings.users.text,
     )
 
 

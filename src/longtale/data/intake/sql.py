@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,10 +15,19 @@ from longtale.data.intake.tabular import CHUNK_ROWS, frame_of
 from longtale.errors import MissingExtraError, SourceError, did_you_mean
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import URL, Engine
+
+_TYPES = (str, bool, int, float, Decimal, date, time, timedelta, bytes, list, tuple, dict)
 
 
-def read_sql(name: str, url: str, *, table: str | None = None, query: str | None = None) -> Table:
+def read_sql(
+    name: str,
+    url: str,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    folder: Path = Path(),
+) -> Table:
     """Read a table, or what a query gives.
 
     Args:
@@ -23,12 +35,13 @@ def read_sql(name: str, url: str, *, table: str | None = None, query: str | None
         url: of SQLAlchemy, such as `postgresql+psycopg://user:password@host/database`.
         table: a table or view, `schema.table` where it is not in the default schema.
         query: a SELECT statement, in place of a table.
+        folder: what the path of a SQLite file is relative to.
 
     Raises:
         MissingExtraError: SQLAlchemy or the driver is not installed.
         SourceError: no connection, no such table, or a wrong query; never shows the password.
     """
-    engine = open_engine(url)
+    engine = open_engine(url, folder)
     what = "the query" if table is None else f"table '{table}'"
     origin = f"{what} of {shown_url(engine)}"
     frame = _collected(engine, origin, table, query).with_row_index(ROW, offset=1)
@@ -52,12 +65,12 @@ def samples_of(url: str, n_rows: int) -> list[Table]:
     return samples
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, folder: Path = Path()) -> Engine:
     """Give the engine of a URL; it connects when it is first used.
 
     Raises:
         MissingExtraError: SQLAlchemy or the driver is not installed.
-        SourceError: it is no SQLAlchemy URL.
+        SourceError: it is no SQLAlchemy URL, or names a SQLite file that is not there.
     """
     try:
         import sqlalchemy
@@ -66,7 +79,7 @@ def open_engine(url: str) -> Engine:
             "sqlalchemy", extra="sql", purpose="reading a SQL database"
         ) from None
     try:
-        return sqlalchemy.create_engine(url)
+        return sqlalchemy.create_engine(_found(sqlalchemy.make_url(url), folder))
     except ModuleNotFoundError as error:
         driver = error.name or "the driver"
         raise MissingExtraError(driver, extra="sql", purpose="this SQL database") from None
@@ -75,6 +88,20 @@ def open_engine(url: str) -> Engine:
             "the SQL source is not a SQLAlchemy URL; one looks like sqlite:///file.db or "
             "postgresql+psycopg://user:password@host/database"
         ) from None
+
+
+def _found(url: URL, folder: Path) -> URL:
+    """Look for the file of a SQLite URL, which would be made if it were not there."""
+    name = url.database
+    if url.get_backend_name() != "sqlite" or not name or name.startswith((":", "file:")):
+        return url
+    file = Path(folder, name)
+    if not file.is_file():
+        raise SourceError(
+            f"there is no SQLite database at '{file}'; "
+            "three slashes stand before a relative path, four before an absolute one"
+        )
+    return url.set(database=str(file))
 
 
 def shown_url(engine: Engine) -> str:
@@ -104,7 +131,12 @@ def _collected(
 
 def _rows(result: Any) -> Iterator[dict[str, object]]:
     for row in result.mappings():
-        yield dict(row)
+        yield {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: object) -> object:
+    """Give as text what a table here has no type for: UUIDs, addresses, ranges."""
+    return value if value is None or isinstance(value, _TYPES) else str(value)
 
 
 def _statement(engine: Engine, table: str | None, query: str | None) -> Any:
