@@ -7,10 +7,10 @@
     │   ├── SourceError                 a file, table or address cannot be read
     │   ├── ColumnError                 a column is missing or of the wrong type
     │   ├── TooManyBadRowsError         more rows went to quarantine than allowed
-    │   ├── FilterError                 a filter expression cannot be parsed or applied
     │   └── SplitError                  the data cannot be cut as asked
     ├── UnknownIdError             4    a user or item that does not exist
     ├── QueryError                 2    a request that cannot be answered as asked
+    │   └── FilterError                 a filter expression cannot be parsed or applied
     ├── EncoderError               3    a language model cannot be loaded or run
     ├── ProtocolMismatchError      3    two results that must not be compared
     └── BundleError                5    a bundle is not whole
@@ -68,10 +68,6 @@ class TooManyBadRowsError(DataError):
     """More rows went to quarantine than the settings allow."""
 
 
-class FilterError(DataError):
-    """A filter expression cannot be parsed or applied."""
-
-
 class SplitError(DataError):
     """The data cannot be cut as asked."""
 
@@ -86,6 +82,10 @@ class QueryError(LongtaleError):
     """A request that cannot be answered as asked."""
 
     exit_code = 2
+
+
+class FilterError(QueryError):
+    """A filter expression cannot be parsed or applied."""
 
 
 class EncoderError(LongtaleError):
