@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 from tests.evaluate.worlds import report_of
@@ -66,3 +67,11 @@ def test_missing_matplotlib_is_named_with_its_extra(report, plots, tmp_path, mon
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'longtale\[plots\]'"):
         plots.plot_slices(report, tmp_path / "slices.png")
+
+
+def test_no_value_lies_outside_the_picture(report, plots, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "_save", lambda figure, *rest: drawn.append(figure))
+    results = [replace(r, high=7.0) if r.slice.endswith("users") else r for r in report.results]
+    plots.plot_slices(replace(report, results=tuple(results)), tmp_path / "slices.png")
+    assert all(axes.get_xlim()[1] > 7 for axes in drawn[0].axes)

@@ -65,6 +65,7 @@ def plot_slices(report: Report, path: Path, *, metric: str | None = None) -> Pat
         _draw_slices(axes, column, results, report.models)
         axes.set_ylim(rows - 0.5, -0.5)
         axes.set_xlabel(f"{metric} with its bootstrap interval")
+    panels[0].set_xlim(left=0)  # of all panels, once everything is drawn
     return _save(figure, panels[0], report, path)
 
 
@@ -115,7 +116,6 @@ def _draw_slices(
     sizes = {r.slice: r.n for r in results}
     axes.set_yticks(range(len(names)), [f"{name}\nn = {sizes[name]:,}" for name in names])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlim(left=0)
     axes.grid(axis="x", color=_PALE, linewidth=0.6)
     for edge in range(1, len(names)):
         axes.axhline(edge - 0.5, color=_PALE, linewidth=1.0)
