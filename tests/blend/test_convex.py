@@ -95,3 +95,23 @@ def test_newcomers_weights_are_chosen_by_newcomers(rng: np.random.Generator) -> 
 def test_no_validation_request_is_refused() -> None:
     with pytest.raises(SettingsError, match="at least one validation request"):
         ConvexBlend.fit([], BlendSettings(), newcomer_weights=np.ones(1, np.float32))
+
+
+def test_silent_sources_win_no_newcomers_by_the_order_of_items(rng: np.random.Generator) -> None:
+    example = _example(rng, noise=0.15)
+    example.targets.items[:] = 0
+    silent = np.full((2, 64, N_ITEMS), np.nan, dtype=np.float32)
+    popular = rng.normal(size=(1, 64, N_ITEMS)).astype(np.float32)
+    queries = Queries.of([[]] * 32 + [[0]] * 32)
+    scores = np.concatenate([popular, silent])
+    scores[1, 32:] = example.scores[0, 32:]
+    blend = _fit(Example(queries, scores, example.targets, example.masked))
+    assert blend.newcomer_weights[0] > 0
+
+
+def test_what_a_newcomers_sources_cannot_score_is_so_in_any_company() -> None:
+    old, new = (np.array(w, dtype=np.float32) for w in ([1, 0], [0, 1]))
+    blend = ConvexBlend(BlendSettings(), old, new)
+    scores = np.array([[[1, 2], [1, 2]], [[1, 2], [np.nan, 2]]], dtype=np.float32)
+    blended = blend.contributions(Queries.of([[1], []]), scores).sum(axis=0)
+    assert np.isneginf(blended).tolist() == [[False, False], [True, False]]
