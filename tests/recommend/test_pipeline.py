@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 from tests.recommend.conftest import STRANGE_IDS
 
+from longtale.data.interactions import Interactions
 from longtale.data.query import Queries
+from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError, FilterError, QueryError, UnknownIdError
 from longtale.recommend.answer import Answer
 from longtale.recommend.pipeline import Recommender
@@ -232,3 +234,32 @@ def test_each_evidence_is_an_item_of_the_history(recommender: Recommender) -> No
     for user in ("user 0", "user 30"):
         for item in recommender.recommend(user, n=10).items:
             assert set(item.reasons[0].evidence) <= _touched(recommender, user)
+
+
+def test_who_has_done_nothing_is_served_by_what_they_wrote_about_themselves(
+    recommender: Recommender,
+) -> None:
+    dataset = recommender.dataset
+    title = recommender.catalog.titles()[-1]
+    written = pl.DataFrame({"about": [title] * (dataset.n_users + 1)})
+    users = Vocabulary.of([*dataset.users.ids, "writer"], noun="user")
+    told = replace(
+        recommender,
+        dataset=replace(
+            dataset,
+            users=users,
+            profiles=written,
+            profile_texts=("about",),
+            interactions=_with_one_more_user(dataset.interactions),
+            dismissals=_with_one_more_user(dataset.dismissals),
+        ),
+    )
+    assert "twin" in _ids(told.recommend("writer", n=3))
+    seasoned = (told.recommend("user 0"), recommender.recommend("user 0"))
+    assert _ids(seasoned[0]) == _ids(seasoned[1])
+
+
+def _with_one_more_user(events: Interactions) -> Interactions:
+    offsets = events.histories.offsets
+    offsets = np.append(offsets, offsets[-1])
+    return replace(events, histories=replace(events.histories, offsets=offsets))

@@ -38,8 +38,8 @@ class BlendSettings(Settings):
     """How the weights of the sources are chosen."""
 
     cutoff: int = Field(default=100, ge=1, le=1000)
-    """Length of the list whose nDCG on the validation cut the weights maximise; a list as short as a
-    slate lets a few users decide."""
+    """Length of the list whose nDCG on the validation cut the weights maximise; a list as short as
+    a slate lets a few users decide."""
     depth: int = Field(default=200, ge=1, le=5000)
     """How many of each source's best items compete while the weights are searched."""
     sweeps: int = Field(default=6, ge=1, le=100)

@@ -33,6 +33,7 @@ class Dataset:
         impressions: what was shown.
         profiles: attributes and free text of each user, U rows, or no columns at all.
         tags: dated words of users about items; the catalogue's tag column is made of them.
+        profile_texts: columns of `profiles` in which users say in words what they like.
     """
 
     users: Vocabulary
@@ -43,6 +44,7 @@ class Dataset:
     impressions: Impressions
     profiles: pl.DataFrame
     tags: Tags
+    profile_texts: tuple[str, ...] = ()
 
     @property
     def items(self) -> Vocabulary:
@@ -121,6 +123,13 @@ class Dataset:
         """Give interest as float32 (U, N); repeated events add up."""
         return self.interactions.histories.matrix(self.n_items)
 
+    def words_of(self, user_row: int) -> str:
+        """Give what a user wrote about themselves; empty where there is nothing, as for row -1."""
+        if user_row < 0 or not self.profile_texts:
+            return ""
+        said = self.profiles.row(user_row, named=True)
+        return ". ".join(str(said[name]) for name in self.profile_texts if said[name])
+
     @cached_property
     def item_counts(self) -> NDArray[np.int64]:
         """Number of interactions of each item, (N,)."""
@@ -138,7 +147,7 @@ class Dataset:
         ]
         tables = (self.profiles, words.words.to_frame("word"), shown.slates.to_frame("slate"))
         digest = hashlib.sha256(
-            repr([self.kinds, [frame_hash(table) for table in tables]]).encode()
+            repr([self.kinds, self.profile_texts, [frame_hash(t) for t in tables]]).encode()
         )
         digest.update((self.users.fingerprint + self.catalog.fingerprint).encode())
         for array in arrays:

@@ -93,6 +93,7 @@ def _facts(recommender: Recommender) -> dict[str, Any]:
         "n_items": dataset.n_items,
         "n_interactions": len(dataset.interactions),
         "kinds": list(dataset.kinds),
+        "profile_texts": list(dataset.profile_texts),
         "text_fields": [[field.name, field.role.value] for field in dataset.catalog.text_fields],
         "prompt": vectors.prompt.model_dump(mode="json"),
         "prompt_version": PROMPT_VERSION,
@@ -148,6 +149,7 @@ def _read_dataset(folder: Path, facts: Mapping[str, Any]) -> Dataset:
         kinds=tuple(facts["kinds"]),
         impressions=Impressions.none(),
         profiles=users.drop(_ID),
+        profile_texts=tuple(facts["profile_texts"]),
         tags=Tags.none(),
     )
 

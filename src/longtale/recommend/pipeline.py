@@ -72,7 +72,8 @@ class Recommender:
         Args:
             user: id of a known user; None is anonymous.
             history: ids of items just touched, oldest first; they follow the user's own.
-            text: what the user wants in their own words, such as `quiet crime, no gore`.
+            text: what the user wants in their own words, such as `quiet crime, no gore`; where
+                there is neither text nor history, what they wrote about themselves is taken.
             n: length of the slate; where fewer items are allowed, all of these come.
             filter: condition on item attributes, such as `year >= 1990 and genres has 'Drama'`.
             exclude: ids of further items that must not come; what the user has seen never comes.
@@ -238,6 +239,8 @@ class Recommender:
         own = self.dataset.histories(np.array([user_row]))
         if rows:
             own = own.followed_by(Histories.of([rows]))
+        if not text.strip() and not own.lengths[0]:
+            text = self.dataset.words_of(user_row)
         vectors = self.item_vectors.of_words([text]) if text.strip() else None
         return Queries(np.array([user_row], dtype=np.int32), own, vectors)
 
