@@ -2,13 +2,14 @@
 
 Blocks marked `python` run in a folder with a small trained project, all of one page in one go.
 Lines that begin with `longtale` or `$ longtale` in blocks marked `console`, `bash` or `sh` must be
-commands with arguments that exist.
+commands with arguments that exist. Blocks marked `toml` must be settings that can be read.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,20 @@ from typer.main import get_group
 
 from longtale.cli.main import app, run
 from longtale.cli.pages import pages
+from longtale.cli.reference import described
+from longtale.data.filters import filter as filter_grammar
+from longtale.data.intake.mapping import (
+    EventSource,
+    ImpressionSource,
+    ItemSource,
+    TagSource,
+    UserSource,
+)
+from longtale.data.splits.bands import BANDS
+from longtale.data.splits.split import ProtocolName
+from longtale.evaluate.harness import USER_SLICES
+from longtale.evaluate.measures import METRICS
+from longtale.recommend.settings import LongtaleSettings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -67,6 +82,31 @@ def test_commands_in_documents_exist(document, line):
     group.commands[name].make_context(name, arguments)
 
 
+@pytest.mark.parametrize("document", with_mark("toml"), ids=lambda path: path.name)
+def test_settings_in_documents_can_be_read(document):
+    for block in blocks_of(document, "toml"):
+        LongtaleSettings.parse(tomllib.loads(block))
+
+
+def test_the_page_about_data_holds_the_grammar_of_filters_and_every_key():
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    rules = re.findall(r"^    (?:[a-z]+ +=| +\|) .*$", filter_grammar.__doc__ or "", re.MULTILINE)
+    assert len(rules) == 9
+    for rule in rules:
+        assert rule in page
+    for source in (EventSource, ItemSource, UserSource, TagSource, ImpressionSource):
+        for key in source.model_fields:
+            assert f"`{key}`" in page, f"{source.__name__}.{key}"
+
+
+def test_the_page_about_evaluation_holds_every_protocol_metric_and_slice():
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    metrics = [name if name == "auc" else f"{name}@k" for name in METRICS]
+    slices = ["all", *(f"{band}-items" for band in BANDS), *USER_SLICES]
+    for word in [*ProtocolName, *metrics, *slices]:
+        assert f"`{word}`" in page, word
+
+
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_generated_pages_are_as_the_code_says(name):
     stored = (ROOT / "docs" / name).read_text(encoding="utf-8")
@@ -83,9 +123,6 @@ def test_the_commands_page_holds_every_option():
 
 
 def test_every_setting_has_help_and_a_place_on_the_page():
-    from longtale.cli.reference import described
-    from longtale.recommend.settings import LongtaleSettings
-
     page = pages()["settings.md"]
     for each in described(LongtaleSettings):
         assert each.help, f"{each.key} has no docstring"

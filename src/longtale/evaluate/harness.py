@@ -39,9 +39,13 @@ from longtale.evaluate.report import Report, Result
 
 __all__ = ["EvaluateSettings", "Scored", "evaluate"]
 
-_LENGTHS = {"new-users": (0, 0), "light-users": (1, 5), "regular-users": (6, 20)}
-_HEAVY = 21
-
+USER_SLICES: Mapping[str, tuple[int, float]] = {
+    "new-users": (0, 0),
+    "light-users": (1, 5),
+    "regular-users": (6, 20),
+    "heavy-users": (21, np.inf),
+}
+"""The least and the most events in the history of a request in each slice of users."""
 
 Scored = Callable[[Queries], Mapping[str, Floats]]
 """What is evaluated: for B requests it gives each model's float32 (B, N) by name, NaN where that
@@ -106,7 +110,7 @@ def evaluate(
         protocol,
         tuple(_results(slices, per_user, totals, settings, rng)),
         n_requests=len(asked),
-        n_left_out=len(fold.targets) - len(asked),
+        n_left_out=fold.n_left_out + len(fold.targets) - len(asked),
         per_user=per_user,
     )
 
@@ -156,9 +160,8 @@ def _slices(fold: Fold, asked: NDArray[np.int64], bands: NDArray[np.int8]) -> li
         owners = np.unique(segment_rows(targets.offsets)[relevant])
         found.append(_Slice(f"{band}-items", owners, relevant))
     lengths = fold.queries.histories.lengths[asked]
-    for name, (least, most) in _LENGTHS.items():
+    for name, (least, most) in USER_SLICES.items():
         found.append(_Slice(name, np.flatnonzero((lengths >= least) & (lengths <= most))))
-    found.append(_Slice("heavy-users", np.flatnonzero(lengths >= _HEAVY)))
     if fold.given is not None:
         given = fold.given[asked]
         found += [_Slice(f"given-{k}", np.flatnonzero(given == k)) for k in np.unique(given)]
