@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,3 +150,7 @@ def test_scores_of_another_shape_are_refused():
             EvaluateSettings(),
             rng=generator(0, "test"),
         )
+
+
+def test_report_counts_the_requests_that_the_cut_left_out():
+    assert report_of(replace(small_fold(), n_left_out=4)).n_left_out == 1 + 4

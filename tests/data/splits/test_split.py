@@ -352,3 +352,9 @@ def test_a_user_with_a_single_event_is_asked_with_nothing_known():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         SplitSettings.parse(wrong)
+
+
+def test_requests_whose_every_target_was_met_before_are_counted():
+    dataset = dataset_of([[0, 1, 0], [0, 1, 2], [1, 0, 1]])
+    test = split(dataset, ProtocolName.REFIT, SplitSettings()).test
+    assert (len(test), test.n_left_out) == (1, 2)

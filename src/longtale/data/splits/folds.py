@@ -27,6 +27,8 @@ class Fold:
         seen: (B, N), whose stored entries are masked out of the ranking.
         ranked: bool (N,), only these items are ranked; None where all are.
         given: int64 (B,), how many events each cold user was asked with; else None.
+        n_left_out: requests that were dropped, since all that was held out of them is on items that
+            they had met before.
     """
 
     train: Dataset
@@ -35,6 +37,7 @@ class Fold:
     seen: sparse.csr_array
     ranked: Mask | None = None
     given: NDArray[np.int64] | None = None
+    n_left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -133,6 +136,7 @@ def _fold(
         seen[asked],
         ranked,
         None if given is None else given[asked],
+        len(targets) - len(asked),
     )
 
 
