@@ -70,9 +70,30 @@ def test_the_best_preset_chooses_settings_on_the_validation_fold(
     assert "refine ease.l2_cpu_s" in report.cost
 
 
-def test_data_with_nothing_to_learn_from_is_refused(settings: LongtaleSettings) -> None:
+def test_data_with_nobody_to_choose_weights_by_give_everybody_those_of_newcomers(
+    settings: LongtaleSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    hybrid = train(dataset_of([[0], [1]]), settings).hybrid
+    weights = hybrid.blender.state()["weights"]
+    assert hybrid.sources[int(weights.argmax())] == "semantic"
+    assert weights.max() == np.float32(settings.blend.newcomer_meaning)
+    assert "too few interactions to choose weights by" in caplog.text
+
+
+@pytest.mark.parametrize("n_users", [0, 3])
+def test_a_catalogue_that_nobody_has_touched_is_recommended_by_words(
+    settings: LongtaleSettings, n_users: int
+) -> None:
+    dataset = dataset_of([[]] * n_users, titles=["red car", "blue boat", "green train"])
+    recommender = train(dataset, settings)
+    ids = recommender.dataset.items.ids.to_list()
+    assert recommender.recommend(text="a blue boat", n=1).items[0].id == ids[1]
+    assert len(recommender.recommend(n=9).items) == 3
+
+
+def test_data_with_nothing_to_measure_by_are_refused(settings: LongtaleSettings) -> None:
     with pytest.raises(SplitError, match="nobody can be asked"):
-        train(dataset_of([[0], [1]]), settings)
+        measure(dataset_of([[0], [1]]), "refit", settings)
 
 
 def test_shuffled_titles_lose_what_meaning_gained(settings: LongtaleSettings) -> None:

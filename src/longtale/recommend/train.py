@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
 from longtale.contracts import Retriever
@@ -16,8 +17,10 @@ from longtale.data.dataset import Dataset
 from longtale.data.splits.bands import bands
 from longtale.data.splits.split import Fold, ProtocolName, split, validation_fold
 from longtale.encode.encoder import make_encoder
+from longtale.errors import SplitError
 from longtale.evaluate.harness import evaluate
 from longtale.evaluate.report import Report
+from longtale.log import warn
 from longtale.recommend.assemble import fit_retrievers, newcomer_weights
 from longtale.recommend.cost import Advance, Cost, Progress
 from longtale.recommend.item_vectors import ItemVectors
@@ -40,7 +43,9 @@ def train(
     """Train a recommender on all that is known.
 
     The weights of the blend are chosen on interactions held out from the retrievers; then the
-    retrievers are fitted again on everything.
+    retrievers are fitted again on everything. Where nobody has two different items to choose by,
+    all get the weights of newcomers: meaning leads. A catalogue without any interaction gives a
+    recommender that goes by words alone.
 
     Args:
         dataset: catalogue, users and events.
@@ -50,14 +55,16 @@ def train(
     """
     settings = _chosen(settings, quality)
     cost = Cost(progress)
-    fold = validation_fold(dataset, settings.split)
-    chosen = _choose(fold, settings, cost)
+    if not len(dataset.interactions):
+        models = settings.models.model_copy(update={"use": ("semantic",)})
+        settings = settings.model_copy(update={"models": models})
+    chosen = _validated(dataset, settings, cost)
     item_vectors = _encode(dataset, settings, cost)
-    retrievers = fit_retrievers(
-        dataset, item_vectors.vectors, chosen.models, cost, purpose="answering"
-    )
+    models = settings.models if chosen is None else chosen.models
+    retrievers = fit_retrievers(dataset, item_vectors.vectors, models, cost, purpose="answering")
+    blender = _untried(retrievers, settings.blend) if chosen is None else chosen.blender
     return Recommender(
-        dataset, item_vectors, Hybrid(retrievers, chosen.blender), _version(dataset, settings)
+        dataset, item_vectors, Hybrid(retrievers, blender), _version(dataset, settings)
     )
 
 
@@ -116,6 +123,16 @@ class _Chosen:
     blender: ConvexBlend
 
 
+def _validated(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> _Chosen | None:
+    try:
+        fold = validation_fold(dataset, settings.split)
+    except SplitError:
+        n = len(dataset.interactions)
+        warn("too few interactions to choose weights by: meaning leads", interactions=n)
+        return None
+    return _choose(fold, settings, cost)
+
+
 def _choose(fold: Fold, settings: LongtaleSettings, cost: Cost) -> _Chosen:
     item_vectors = _encode(fold.train, settings, cost)
     vectors, models = item_vectors.vectors, settings.models
@@ -138,11 +155,20 @@ def _encode(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVec
         )
 
 
+def _untried(retrievers: tuple[Retriever, ...], settings: BlendSettings) -> ConvexBlend:
+    weights = _newcomer_weights(retrievers, settings)
+    return ConvexBlend(settings, weights, weights)
+
+
+def _newcomer_weights(retrievers: tuple[Retriever, ...], settings: BlendSettings) -> Floats:
+    sources = tuple(retriever.name for retriever in retrievers)
+    return newcomer_weights(sources, settings.newcomer_meaning)
+
+
 def _fit_blend(
     retrievers: tuple[Retriever, ...], fold: Fold, settings: BlendSettings, cost: Cost
 ) -> ConvexBlend:
-    sources = tuple(retriever.name for retriever in retrievers)
-    newcomers = newcomer_weights(sources, settings.newcomer_meaning)
+    newcomers = _newcomer_weights(retrievers, settings)
     with cost.stage("fit blend", total=len(fold.queries)) as advance:
         examples = _examples(retrievers, fold, advance)
         return ConvexBlend.fit(examples, settings, newcomer_weights=newcomers)
