@@ -63,7 +63,8 @@ class Presenter:
         """Present the slate of a batch of one."""
         rows = slate.candidates.items[0]
         rows = rows[rows >= 0]
-        whys = self._reasons(queries.histories.items, slate, rows)
+        has_words = queries.text_vectors is not None
+        whys = self._reasons(queries.histories.items, slate, rows, has_words=has_words)
         items = tuple(
             AnswerItem(
                 id=self.ids[row],
@@ -93,7 +94,7 @@ class Presenter:
             items=items,
         )
 
-    def _reasons(self, history: Rows, slate: Slate, rows: Rows) -> list[Reason]:
+    def _reasons(self, history: Rows, slate: Slate, rows: Rows, *, has_words: bool) -> list[Reason]:
         """Give the main reason for each of K items."""
         mains = [strongest(shares) for shares in slate.contributions[:, 0].T.tolist()]
         evidence = {
@@ -106,7 +107,7 @@ class Presenter:
                 slate.sources[source],
                 weight,
                 self._cited(history, evidence[source][:, place]) if source in evidence else [],
-                has_history=len(history) > 0,
+                has_words=has_words,
             )
             for place, (source, weight) in enumerate(mains[: len(rows)])
         ]

@@ -50,17 +50,17 @@ def strongest(shares: Sequence[float]) -> tuple[int, float]:
     return best, shares[best] / added if added > 0 else 0.0
 
 
-def reason(source: str, weight: float, cited: Sequence[Cited], *, has_history: bool) -> Reason:
+def reason(source: str, weight: float, cited: Sequence[Cited], *, has_words: bool) -> Reason:
     """Put the main reason for one item into a code and words.
 
     Args:
         source: name of the source that added most.
         weight: its part of all that was added, 0 to 1.
         cited: items of the history that this source's score rests on, strongest first.
-        has_history: whether the asker did anything yet.
+        has_words: whether the asker said in words what they want.
     """
     code = _CODES[source] if weight > 0 else "fills_the_list"
-    if code == "like_what_you_chose" and not has_history:
+    if code == "like_what_you_chose" and has_words and not cited:
         code = "matches_your_words"
     shown = " and ".join(f"'{item.title}'" for item in cited)
     sentence = _SENTENCES[code].format(evidence=shown if cited else "what you chose")
