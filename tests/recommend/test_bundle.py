@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from longtale.errors import BundleCorruptError
+from longtale.errors import BundleCorruptError, BundleFormatError
 from longtale.recommend.bundle import load, save
+from longtale.recommend.folder import sha256
 from longtale.recommend.pipeline import Recommender
 
 
@@ -49,6 +51,16 @@ def test_a_changed_byte_is_refused(bundle: Path) -> None:
     content[-1] ^= 1
     part.write_bytes(content)
     with pytest.raises(BundleCorruptError, match="retrievers/ease"):
+        load(bundle)
+
+
+def test_a_bundle_of_another_make_is_refused_with_advice(bundle: Path) -> None:
+    manifest = bundle / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    del facts["kinds"]
+    manifest.write_text(json.dumps(facts))
+    (bundle / "manifest.sha256").write_text(sha256(manifest))
+    with pytest.raises(BundleFormatError, match="lacks 'kinds'.*train again"):
         load(bundle)
 
 

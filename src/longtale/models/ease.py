@@ -30,7 +30,7 @@ class EASESettings(Settings):
     """Strength of regularisation."""
     max_items: int = Field(default=20_000, ge=2)
     """Only the most popular items up to this number take part: time grows with the cube (20,000
-    take about five minutes and 6 GB), and rare items have little to say here."""
+    take 100 processor seconds and 5 GB), and rare items have little to say here."""
     kept: int = Field(default=500, ge=1)
     """Strongest weights kept for each item."""
     half_life: float | None = Field(default=4.0, gt=0)

@@ -24,6 +24,7 @@ from longtale.data.vocabulary import Vocabulary
 from longtale.encode.encoder import load_encoder
 from longtale.encode.prompt import PROMPT_VERSION, PromptSettings
 from longtale.encode.whiten import Whitening
+from longtale.errors import BundleFormatError
 from longtale.recommend.assemble import restore_retriever
 from longtale.recommend.folder import seal, verified, writing
 from longtale.recommend.item_vectors import ItemVectors
@@ -60,6 +61,16 @@ def load(folder: Path | str) -> Recommender:
     """
     folder = Path(folder)
     facts = verified(folder)
+    try:
+        return _recommender(folder, facts)
+    except KeyError as error:
+        raise BundleFormatError(
+            f"the manifest of bundle '{folder}' lacks {error}, which this Longtale needs; the bundle "
+            f"was written by Longtale {facts.get('longtale')}: train again"
+        ) from None
+
+
+def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
     retrievers = tuple(
         restore_retriever(part["name"], part["settings"], load_file(_retriever(folder, part)))
         for part in facts["retrievers"]
