@@ -63,10 +63,9 @@ def test_measuring_does_not_hide_a_broken_retriever() -> None:
         source_scores([Broken(3)], Queries.of([[0]]), 3)
 
 
-def test_only_named_sources_are_asked() -> None:
-    weights = np.array([0.5, 0.5], dtype=np.float32)
-    hybrid = Hybrid((Rising(3), Broken(3)), ConvexBlend(BlendSettings(), weights, weights))
-    assert hybrid.source_scores(Queries.of([[0]]), 3, only=["rising"]).failed == ()
+def test_only_sources_that_the_blend_uses_are_asked() -> None:
+    hybrid = Hybrid((Rising(3), Broken(3)), ConvexBlend.equal(("rising", "broken"), ("rising",)))
+    assert hybrid.source_scores(Queries.of([[0]]), 3).failed == ()
 
 
 def test_models_gives_the_blend_and_each_part() -> None:

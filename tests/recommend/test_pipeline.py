@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.recommend.conftest import STRANGE_IDS
 
+from longtale.blend.convex import ConvexBlend
 from longtale.data.interactions import Interactions
 from longtale.data.query import Queries
 from longtale.data.vocabulary import Vocabulary
@@ -212,6 +213,32 @@ def test_when_all_parts_are_broken_the_most_touched_items_come(recommender: Reco
     assert {item.reasons[0].code for item in answer.items} == {"fills_the_list"}
     assert counts.tolist() == sorted(counts.tolist(), reverse=True)
     assert counts[0] == np.delete(recommender.dataset.item_counts, [HIDDEN, NOT_YET]).max()
+
+
+def _distrusting(recommender: Recommender, name: str) -> Recommender:
+    """Give the same recommender under a blend that trusts all sources but one."""
+    sources = recommender.hybrid.sources
+    blender = ConvexBlend.equal(sources, [source for source in sources if source != name])
+    return replace(recommender, hybrid=replace(recommender.hybrid, blender=blender))
+
+
+def test_search_reads_words_whatever_the_blend_thinks_of_meaning(recommender: Recommender) -> None:
+    title = recommender.catalog.titles()[-1]
+    assert "twin" in _ids(_distrusting(recommender, "semantic").search(title, n=3))
+
+
+def test_search_names_the_parts_that_failed(recommender: Recommender) -> None:
+    strongest = recommender.hybrid.sources[recommender.hybrid.blender.weights.argmax()]
+    broken = _with_broken(recommender, {"semantic", strongest})
+    assert broken.search("rocket").degraded == ("semantic",)
+    assert set(broken.search("rocket", user="user 0").degraded) == {"semantic", strongest}
+
+
+def test_search_without_a_retriever_that_reads_words_is_refused(recommender: Recommender) -> None:
+    parts = tuple(r for r in recommender.hybrid.retrievers if r.name != "semantic")
+    wordless = replace(recommender, hybrid=replace(recommender.hybrid, retrievers=parts))
+    with pytest.raises(QueryError, match=r"needs the retriever 'semantic'.*train again"):
+        wordless.search("rocket")
 
 
 def test_an_answer_is_plain_json_in_the_agreed_shape(recommender: Recommender) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,15 +38,10 @@ class Hybrid:
         """Names of the retrievers, in the order of the first axis of all scores."""
         return tuple(retriever.name for retriever in self.retrievers)
 
-    def source_scores(
-        self, queries: Queries, n_items: int, *, only: Collection[str] | None = None
-    ) -> SourceScores:
-        """Ask the retrievers that the blend uses, and of them only those named if any are.
-
-        One that fails is named, and the others go on.
-        """
+    def source_scores(self, queries: Queries, n_items: int) -> SourceScores:
+        """Ask the retrievers that the blend uses; one that fails is named, and the others go on."""
         asked = [
-            retriever if used and (only is None or retriever.name in only) else None
+            retriever if used else None
             for retriever, used in zip(self.retrievers, self.blender.uses(queries), strict=True)
         ]
         return source_scores(asked, queries, n_items, survive=True)

@@ -110,9 +110,8 @@ class Recommender:
         queries = self._query(None, [item], "")
         screen = self._screen(filter, [item], at)
         stages.mark("query")
-        equal = ConvexBlend.equal(self.hybrid.sources, ITEM_TO_ITEM)
-        together = replace(self, hybrid=replace(self.hybrid, blender=equal))
-        slate = together.slate(queries, _checked(n), exclude=screen.excluded, only=ITEM_TO_ITEM)
+        alike = self._trusting(ITEM_TO_ITEM)
+        slate = alike.slate(queries, _checked(n), exclude=screen.excluded)
         stages.mark("score")
         return self._presenter.answer(queries, slate, stages)
 
@@ -137,8 +136,10 @@ class Recommender:
             at: when it is asked, for availability; None is now.
 
         Raises:
-            QueryError: the text is blank, or `personal` is not between 0 and 1.
+            QueryError: the text is blank, `personal` is not between 0 and 1, or there is no
+                retriever that reads words.
             UnknownIdError: no such user.
+            FilterError: the filter cannot be parsed or applied.
         """
         if not text.strip():
             raise QueryError("the words to search for are blank; say what you look for")
@@ -148,35 +149,31 @@ class Recommender:
         queries = self._query(None, (), text)
         screen = self._screen(filter, (), at)
         stages.mark("query")
-        parts = {"semantic": self._meaning(queries)}
+        meaning, degraded = self._meaning(queries)
+        parts = {SemanticRetriever.name: meaning}
         if user is not None and personal > 0:
-            known = self._query(user, (), "")
-            parts["taste"] = np.float32(personal) * self._taste(known)
-        contributions = np.stack(list(parts.values()))
+            taste, failed = self._taste(self._query(user, (), ""))
+            parts["taste"] = np.float32(personal) * taste
+            degraded = tuple(dict.fromkeys(degraded + failed))
         slate = Slate.best(
-            contributions, _checked(n), sources=tuple(parts), exclude=screen.excluded
+            np.stack(list(parts.values())),
+            _checked(n),
+            sources=tuple(parts),
+            exclude=screen.excluded,
+            degraded=degraded,
         )
         stages.mark("score")
         return self._presenter.answer(queries, slate, stages)
 
-    def slate(
-        self,
-        queries: Queries,
-        k: int,
-        *,
-        exclude: Mask,
-        only: Sequence[str] | None = None,
-    ) -> Slate:
+    def slate(self, queries: Queries, k: int, *, exclude: Mask) -> Slate:
         """Answer a batch: the k best allowed items of each request; it always answers.
 
         Args:
             queries: B requests.
             k: length of the slates.
             exclude: bool (B, N), items that must not come.
-            only: names of the sources to ask; None is all.
         """
-        n_items = self.dataset.n_items
-        found = self.hybrid.source_scores(queries, n_items, only=only)
+        found = self.hybrid.source_scores(queries, self.dataset.n_items)
         contributions = self.hybrid.blender.contributions(queries, found.scores)
         unscored = np.isneginf(contributions[0])
         contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
@@ -248,14 +245,28 @@ class Recommender:
         moment = datetime.now(UTC) if at is None else at
         return Screen.of(self.catalog, condition=condition, exclude=exclude, at=moment)
 
-    def _taste(self, queries: Queries) -> Floats:
+    def _trusting(self, sources: Sequence[str]) -> Recommender:
+        """Give the same recommender, which asks only some of its sources and trusts them alike."""
+        equal = ConvexBlend.equal(self.hybrid.sources, sources)
+        return replace(self, hybrid=replace(self.hybrid, blender=equal))
+
+    def _taste(self, queries: Queries) -> tuple[Floats, tuple[str, ...]]:
+        """Give what the blend says, standardised, float32 (B, N), and which sources failed."""
         found = self.hybrid.source_scores(queries, self.dataset.n_items)
         blended = self.hybrid.blender.contributions(queries, found.scores).sum(axis=0)
-        return standardised(np.where(np.isneginf(blended), np.float32(np.nan), blended)[None])[0]
+        known = np.where(np.isneginf(blended), np.float32(np.nan), blended)
+        return standardised(known[None])[0], found.failed
 
-    def _meaning(self, queries: Queries) -> Floats:
-        found = self.hybrid.source_scores(queries, self.dataset.n_items, only=["semantic"])
-        return standardised(found.scores).sum(axis=0)
+    def _meaning(self, queries: Queries) -> tuple[Floats, tuple[str, ...]]:
+        """Give what meaning says, standardised, float32 (B, N), and its name if it failed."""
+        if SemanticRetriever.name not in self.hybrid.sources:
+            raise QueryError(
+                f"search needs the retriever '{SemanticRetriever.name}', and this recommender has "
+                f"only {', '.join(self.hybrid.sources)}; add it to models.use and train again"
+            )
+        hybrid = self._trusting([SemanticRetriever.name]).hybrid
+        found = hybrid.source_scores(queries, self.dataset.n_items)
+        return standardised(found.scores).sum(axis=0), found.failed
 
 
 def _checked(n: int) -> int:
