@@ -69,7 +69,7 @@ def test_stopping_by_hand_exits_with_130(longtale, monkeypatch):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("longtale.cli.settings._lies_in", stop)
+    monkeypatch.setattr("longtale.cli.reference.described", stop)
     ran = longtale("settings", "--json")
     assert ran.code == 130
     assert ran.json["error"]["message"] == "stopped"

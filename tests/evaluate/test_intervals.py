@@ -72,15 +72,12 @@ def test_same_generator_gives_the_same_interval():
     np.testing.assert_array_equal(first, second)
 
 
-def test_draws_in_several_parts_are_as_many(rng, monkeypatch):
+def test_draws_in_several_parts_are_the_same_draws(monkeypatch):
+    values = generator(1, "values").random((30, 2))
+    whole = bootstrap_intervals(values, rng=generator(0, "draws"), n_bootstrap=50)
     monkeypatch.setattr(intervals, "_DRAWS_AT_ONCE", 70)
-    sizes = [weights.shape for weights in intervals._weights(30, 5, rng)]
-    assert sizes == [(2, 30), (2, 30), (1, 30)]
-
-
-def test_every_draw_takes_as_many_users_as_there_are(rng):
-    (weights,) = intervals._weights(30, 5, rng)
-    assert weights.sum(axis=1).tolist() == [30.0] * 5
+    parts = bootstrap_intervals(values, rng=generator(0, "draws"), n_bootstrap=50)
+    np.testing.assert_allclose(parts, whole, rtol=1e-6)
 
 
 def test_clear_difference_is_found(rng):
