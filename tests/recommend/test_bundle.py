@@ -60,7 +60,7 @@ def test_a_bundle_of_another_make_is_refused_with_advice(bundle: Path) -> None:
     del facts["kinds"]
     manifest.write_text(json.dumps(facts))
     (bundle / "manifest.sha256").write_text(sha256(manifest))
-    with pytest.raises(BundleFormatError, match="lacks 'kinds'.*train again"):
+    with pytest.raises(BundleFormatError, match=r"lacks 'kinds'.*train again"):
         load(bundle)
 
 

@@ -65,8 +65,8 @@ def load(folder: Path | str) -> Recommender:
         return _recommender(folder, facts)
     except KeyError as error:
         raise BundleFormatError(
-            f"the manifest of bundle '{folder}' lacks {error}, which this Longtale needs; the bundle "
-            f"was written by Longtale {facts.get('longtale')}: train again"
+            f"the manifest of bundle '{folder}' lacks {error}, which this Longtale needs; "
+            f"Longtale {facts.get('longtale')} wrote it: train again"
         ) from None
 
 
