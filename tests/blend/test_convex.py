@@ -50,15 +50,19 @@ def test_weights_are_convex_and_noise_gets_least(rng: np.random.Generator) -> No
     assert weights[2] == weights.min()
 
 
-def test_masked_targets_and_items_take_no_part(rng: np.random.Generator) -> None:
+def test_what_is_masked_does_not_count_against_a_source(rng: np.random.Generator) -> None:
+    """One source knows all, but puts what cannot be recommended first; one knows half."""
     example = _example(rng, noise=0.15)
-    spoiled = example.scores.copy()
-    spoiled[2][:, 0] = 1e6
     example.targets.items[:] = np.maximum(example.targets.items, 1)
+    rows = np.arange(len(example.targets))
+    example.scores[2][rows, example.targets.items] = 2
+    example.scores[2][:, 0] = 4
     masked = example.masked.copy()
     masked[:, 0] = True
-    weights = _fit(Example(example.queries, spoiled, example.targets, masked)).weights
-    assert np.isfinite(weights).all()
+    fair, unfair = (
+        _fit(replace(example, masked=m), cutoff=1).weights for m in (masked, example.masked)
+    )
+    assert fair[2] > 0.9 > unfair[2]
 
 
 def test_newcomers_have_weights_of_their_own() -> None:

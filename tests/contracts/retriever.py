@@ -165,3 +165,26 @@ class RetrieverLaws:
         anonymous = Queries.of([[1, 2], [3]])
         known = Queries(np.array([5, 6], dtype=np.int32), anonymous.histories)
         np.testing.assert_array_equal(retriever.scores(known), retriever.scores(anonymous))
+
+
+class CitingLaws(RetrieverLaws):
+    """Inherit in place of `RetrieverLaws` where the retriever can say what its scores rest on."""
+
+    HISTORY, ITEMS = np.array([3, 1, 3], dtype=np.int32), np.array([2, 3, 7, 1], dtype=np.int32)
+
+    def test_evidence_is_a_finite_number_for_each_pair(self, retriever):
+        evidence = retriever.evidence(self.HISTORY, self.ITEMS)
+        assert evidence.dtype == np.float32
+        assert evidence.shape == (len(self.HISTORY), len(self.ITEMS))
+        assert np.isfinite(evidence).all()
+        assert evidence.any()
+
+    def test_evidence_of_a_pair_does_not_depend_on_the_others(self, retriever):
+        together = retriever.evidence(self.HISTORY, self.ITEMS)
+        for t, k in np.ndindex(together.shape):
+            alone = retriever.evidence(self.HISTORY[[t]], self.ITEMS[[k]])
+            np.testing.assert_allclose(alone, together[t : t + 1, k : k + 1], atol=1e-6)
+
+    def test_nothing_speaks_where_there_is_no_history(self, retriever):
+        nothing = np.array([], dtype=np.int32)
+        assert retriever.evidence(nothing, self.ITEMS).shape == (0, len(self.ITEMS))

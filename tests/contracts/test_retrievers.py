@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from tests.contracts.retriever import RetrieverLaws
+from tests.contracts.retriever import CitingLaws, RetrieverLaws
 
 from longtale.arrays import Floats, unit_rows
 from longtale.data.dataset import Dataset
@@ -32,7 +32,7 @@ class TestRising(RetrieverLaws):
     fit = staticmethod(Rising.fit)
 
 
-class TestItemKNN(RetrieverLaws):
+class TestItemKNN(CitingLaws):
     settings = ItemKNNSettings()
     other_settings = ItemKNNSettings(neighbours=2, k1=0.1, b=1, half_life=1)
     fit = staticmethod(ItemKNN.fit)
@@ -44,7 +44,7 @@ class TestUserKNN(RetrieverLaws):
     fit = staticmethod(UserKNN.fit)
 
 
-class TestEASE(RetrieverLaws):
+class TestEASE(CitingLaws):
     settings = EASESettings(l2=3.0)
     other_settings = EASESettings(l2=9, max_items=20, kept=2, half_life=1)
     fit = staticmethod(EASE.fit)
@@ -58,7 +58,7 @@ class TestALS(RetrieverLaws):
     fit = staticmethod(ALS.fit)
 
 
-class TestSemantic(RetrieverLaws):
+class TestSemantic(CitingLaws):
     settings = SemanticSettings()
     other_settings = SemanticSettings(
         n_last=2, temperature=0.01, half_life=1, profile_length=3, kappa=30
