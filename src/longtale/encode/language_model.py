@@ -182,14 +182,13 @@ class LanguageModelEncoder:
 
 
 def _adapted(card: ModelCard, settings: LanguageModelSettings) -> ModelCard:
-    changes: dict[str, object] = {}
-    if settings.max_tokens is not None:
-        changes["max_tokens"] = min(settings.max_tokens, card.max_tokens)
-    if settings.query_prompt is not None:
-        changes["query_prompt"] = settings.query_prompt
-    if settings.passage_prompt is not None:
-        changes["passage_prompt"] = settings.passage_prompt
-    return replace(card, **changes)  # type: ignore[arg-type]
+    length, query, passage = settings.max_tokens, settings.query_prompt, settings.passage_prompt
+    return replace(
+        card,
+        max_tokens=card.max_tokens if length is None else min(length, card.max_tokens),
+        query_prompt=card.query_prompt if query is None else query,
+        passage_prompt=card.passage_prompt if passage is None else passage,
+    )
 
 
 def _export_whole(card: ModelCard, path: Path) -> None:

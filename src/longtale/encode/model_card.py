@@ -77,7 +77,7 @@ def read_card(folder: Path) -> ModelCard:
     return ModelCard(
         folder=weights,
         dim=_dim(config, weights),
-        pad_id=int(config.get("pad_token_id") or 0),
+        pad_id=0 if config.get("pad_token_id") is None else int(config["pad_token_id"]),
         pooling=pooling,
         max_tokens=_max_tokens(weights, own, config),
         lowercase=bool(own.get("do_lower_case", False)),
