@@ -19,13 +19,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from tokenizers import Tokenizer
 
 from longtale.arrays import Floats
 from longtale.encode.cache import default_cache_folder
 from longtale.encode.engines import choose_engine, has_bf16_units
 from longtale.encode.language_model import LanguageModelEncoder, LanguageModelSettings
+from longtale.encode.model_card import read_card
 from longtale.encode.model_folder import PACKAGED_MODEL, find_model
 from longtale.encode.onnx_text import OnnxTextEncoder
+from longtale.encode.tokens import cutting
 from longtale.seeds import generator
 
 TITLES = Path(__file__).parents[1] / "src/longtale/data/movielens_small/movies.csv"
@@ -80,9 +83,10 @@ def load(model: str, settings: LanguageModelSettings) -> LanguageModelEncoder:
     return LanguageModelEncoder.load(model, default_cache_folder(), settings=settings)
 
 
-def median_tokens(model: str, texts: Sequence[str]) -> float:
-    reader = load(model, LanguageModelSettings(batch_tokens=1))._reader
-    return float(np.median([batch.mask.sum() for batch in reader.batches(texts, "")]))
+def median_tokens(model: str, texts: list[str]) -> float:
+    card = read_card(find_model(model))
+    tokenizer = cutting(Tokenizer.from_file(str(card.folder / "tokenizer.json")), card.max_tokens)
+    return float(np.median([len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]))
 
 
 def compare(encoders: dict[str, Encode], texts: Sequence[str], n_rounds: int) -> None:
