@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from longtale.data.event import EventKind
 from longtale.data.inference.infer import Finding, infer, render_toml
 from longtale.data.intake.mapping import DataSettings, EventSource, ItemSource
 from longtale.data.intake.prepare import read_dataset
@@ -79,6 +80,36 @@ def test_kinds_of_ones_own_are_declared_and_pointed_out(tmp_path):
     assert [kind.name for kind in inferred.settings.kinds] == ["wishlist"]
     assert any("'wishlist'" in finding.note for finding in inferred.findings)
     assert len(read_dataset(inferred.settings, folder).dataset.interactions) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [("add_to_cart", 2), ("Purchase", 3), ("dislike", -1), ("remove_from_cart", -1), ("zap", 1)],
+)
+def test_kinds_of_ones_own_weigh_what_their_names_say(tmp_path, name, weight):
+    folder = make(tmp_path, log=f"user_id,item_id,event\n1,2,view\n1,2,{name}\n")
+    inferred = infer(folder)
+    assert [kind.weight for kind in inferred.settings.kinds] == [weight]
+    block = render_toml(inferred.settings, inferred.findings).split("[[data.kinds]]")[1]
+    assert f"# look: how much interest does '{name}' show?" in block.split("[data.events]")[0]
+
+
+def test_line_with_too_many_cells_makes_no_kind(tmp_path):
+    folder = make(tmp_path, log="user_id,item_id,event\n1,2,view\n1,2,3,view\n")
+    assert infer(folder).settings.kinds == ()
+
+
+def test_catalogue_without_words_is_a_catalogue(tmp_path):
+    folder = make(tmp_path, log="user_id,item_id\n1,2\n", items="item_id,price\n2,9\n3,8\n")
+    items = infer(folder).settings.items
+    assert items == ItemSource(source="items.csv", id="item_id")
+
+
+def test_what_users_say_of_themselves_is_their_text(tmp_path):
+    people = "user_id,about_me\n1,I like quiet films\n2,the louder the better it is\n"
+    users = infer(make(tmp_path, log="user_id,item_id\n1,2\n", people=people)).settings.users
+    assert users is not None
+    assert users.text == ("about_me",)
 
 
 def test_id_of_items_is_the_column_that_knows_the_log(tmp_path):
@@ -181,6 +212,16 @@ def test_written_settings_read_back_the_same(tmp_path):
     inferred = infer(folder)
     text = render_toml(inferred.settings, inferred.findings)
     assert DataSettings.parse(tomllib.loads(text)["data"]) == inferred.settings
+
+
+def test_every_line_that_is_commented_out_can_be_used(tmp_path):
+    settings = DataSettings(
+        kinds=(EventKind(name="zap"),), events=EventSource(source="e.csv", user="u", item="i")
+    )
+    commented = [line[2:] for line in render_toml(settings).splitlines() if line[:2] == "# "]
+    assert any(line.startswith("min_value = 0.0") for line in commented)
+    for line in commented:
+        tomllib.loads(line)
 
 
 def test_findings_stand_in_their_section_as_comments():

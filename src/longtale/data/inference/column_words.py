@@ -25,7 +25,7 @@ ORDER = ("position", "order", "seq", "sequence", "step", "event_index", "order_i
 VALUE = (
     "rating", "ratings", "stars", "star_rating", "overall", "overall_rating", "score", "rate",
     "value", "book_rating", "user_rating", "playtime", "hours", "dwell_time", "watch_time",
-    "duration", "quantity", "price", "label",
+    "duration", "quantity", "qty", "price", "label",
 )  # fmt: skip
 KIND = ("kind", "event_type", "event", "type", "action", "behavior", "behaviour", "event_name")
 EVENT_ID = ("event_id", "event_uuid", "review_id", "interaction_id")
@@ -50,7 +50,10 @@ DESCRIPTION = (
     "description", "overview", "plot", "summary", "synopsis", "abstract", "text", "body", "about",
     "detail_desc", "product_description", "long_description", "content", "features",
 )  # fmt: skip
-USER_TEXT = ("about", "bio", "likes", "interests", "text", "description")
+USER_TEXT = (
+    "about", "about_me", "bio", "likes", "interests", "preferences", "tastes", "text",
+    "description",
+)  # fmt: skip
 AVAILABLE_FROM = ("available_from", "publish_at", "published_from", "valid_from")
 AVAILABLE_UNTIL = ("available_until", "expires_at", "valid_until", "available_to")
 HIDDEN = ("hidden", "is_hidden", "disabled", "is_disabled", "deleted", "is_deleted")
@@ -68,6 +71,15 @@ KIND_OF_TABLE = {
     "play": ("play", "listen", "scrobble", "watch"),
 }
 """Words in the name of a log without a kind column, and the kind of its events."""
+KIND_LIKE = {
+    "dismiss": (
+        "dismiss", "dislike", "unlike", "hide", "skip", "block", "downvote", "remove", "refund",
+        "cancel",
+    ),
+    "cart": ("cart", "basket", "wish", "favorite", "favourite", "bookmark", "save"),
+    **KIND_OF_TABLE,
+}  # fmt: skip
+"""Beginnings of words in the name of a kind of one's own, and the kind that shows like interest."""
 
 
 def plain(name: str) -> str:
@@ -79,6 +91,18 @@ def plain(name: str) -> str:
     """
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
+
+
+def kind_like(name: str) -> str | None:
+    """Give the known kind that shows as much interest as one of this name, if that can be told.
+
+    Example:
+        >>> kind_like("AddToCart"), kind_like("remove_from_cart"), kind_like("zap")
+        ('cart', 'dismiss', None)
+    """
+    parts = plain(name).split("_")
+    likely = (k for k, stems in KIND_LIKE.items() if any(p.startswith(stems) for p in parts))
+    return next(likely, None)
 
 
 def named(columns: Sequence[str], words: Sequence[str]) -> list[str]:

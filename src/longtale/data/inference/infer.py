@@ -55,7 +55,7 @@ def infer(place: Path | str) -> Inferred:
     tags = _taken(rest, Sheet.is_tags)
     shown = _taken(rest, Sheet.is_shown) if sum(sheet.is_log() for sheet in rest) > 1 else None
     log = _taken(rest, Sheet.is_log)
-    items = _taken(rest, Sheet.is_items)
+    items = _taken(rest, Sheet.is_items) or _taken(rest, Sheet.lists_items)
     users = _taken(rest, Sheet.is_users)
     findings += [Finding("data", f"'{sheet.name}' is not used") for sheet in rest]
     if log is None and items is None:
@@ -152,12 +152,16 @@ def _kind(log: Sheet, findings: list[Finding]) -> tuple[str | None, tuple[EventK
     if len(names) > MAX_KINDS or not all(0 < len(name) <= 64 for name in names):
         findings.append(Finding("events", f"'{kind}' holds too much to be the kind of event"))
         return None, ()
-    known = {default.name for default in DEFAULT_KINDS}
-    new = tuple(EventKind(name=name) for name in names if name not in known)
-    findings += [
-        Finding("kinds", f"how much interest does '{k.name}' show? 1 is a click") for k in new
-    ]
-    return kind, new
+    weights = {default.name: default.weight for default in DEFAULT_KINDS}
+    new = []
+    for name in names:
+        if name not in weights:
+            like = words.kind_like(name)
+            new.append(EventKind(name=name, weight=weights[like or "click"]))
+            guess = "1 is a click" if like is None else f"it was taken for a kind of '{like}'"
+            note = f"how much interest does '{name}' show? {guess}"
+            findings.append(Finding(f"kinds.{name}", note))
+    return kind, tuple(new)
 
 
 def _items(sheet: Sheet, log: Sheet | None, findings: list[Finding]) -> ItemSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from longtale.data.intake.mapping import DataSettings
 from longtale.settings import Settings
@@ -17,7 +18,7 @@ class Finding:
     """Something that whoever owns the data should look at.
 
     Args:
-        section: part of the settings it is about: data, events, kinds, items, users, tags.
+        section: part of the settings it is about: data, events, kinds.<name>, items, users, tags.
         note: one sentence.
     """
 
@@ -32,8 +33,8 @@ def render_toml(settings: DataSettings, findings: Sequence[Finding] = ()) -> str
     """
     lines = ["[data]", *_notes("data", findings), *_keys(settings, SECTIONS)]
     for kind in settings.kinds:
-        lines += ["", "[[data.kinds]]", *_keys(kind)]
-    lines += _notes("kinds", findings)
+        notes = _notes(f"kinds.{kind.name}", findings)
+        lines += ["", "[[data.kinds]]", *notes, *_keys(kind)]
     for name in SECTIONS[1:]:
         part = getattr(settings, name)
         if part is not None:
@@ -53,7 +54,9 @@ def _keys(part: Settings, but: Sequence[str] = ()) -> Iterator[str]:
         value = getattr(part, name)
         help_text = " ".join((info.description or "").split())
         is_set = value != info.get_default()
-        yield f"{'' if is_set else '# '}{name} = {_value(value)}  # {help_text}"
+        is_number = value is None and float in get_args(info.annotation)
+        shown = "0.0" if is_number else _value(value)
+        yield f"{'' if is_set else '# '}{name} = {shown}  # {help_text}"
 
 
 def _value(value: object) -> str:

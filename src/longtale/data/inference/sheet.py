@@ -16,7 +16,7 @@ from longtale.data.inference.column_words import named, stemmed
 from longtale.data.inference.render import Finding
 from longtale.data.intake.cells import id_cell, micros
 from longtale.data.intake.sql import samples_of
-from longtale.data.intake.table import Table
+from longtale.data.intake.table import SURPLUS, Table
 from longtale.data.intake.tabular import SUFFIXES, scan_files, suffix_of
 from longtale.errors import ColumnError, DataError, SourceError
 
@@ -85,6 +85,10 @@ class Sheet:
         about = (*words.TITLE, *words.DESCRIPTION, *words.CATEGORY)
         return bool(self.item_ids()) and not self.is_log() and self.one(about) is not None
 
+    def lists_items(self) -> bool:
+        """Whether it has one row for each item, and perhaps no words."""
+        return not self.is_log() and self.item is not None and self.is_unique(self.item)
+
     def is_users(self) -> bool:
         """Whether it has one row for each user."""
         return bool(self.user_ids()) and self.item is None
@@ -148,7 +152,10 @@ class Sheet:
 
     def distinct(self, column: str, limit: int) -> list[str]:
         """Give the first distinct texts of the whole column, by name."""
-        texts = self.table.frame.select(pl.col(column).cast(pl.String).str.strip_chars())
+        frame = self.table.frame
+        if self.table.can_be_ragged:  # of a line with too many cells nobody knows which is which
+            frame = frame.filter(pl.all_horizontal(pl.col(*SURPLUS).is_null()))
+        texts = frame.select(pl.col(column).cast(pl.String).str.strip_chars())
         found = self.table.collected(texts.unique().filter(pl.first() != "").head(limit))
         return sorted(found.to_series().to_list())
 
