@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from longtale.data.inference.infer import Inferred
+from longtale.data.intake.mapping import DataSettings, EventSource
 from longtale.settings import read_toml
 
 
@@ -26,6 +28,20 @@ def test_init_leaves_settings_that_are_there(films, longtale):
     assert "--force" in ran.json["error"]["message"]
     assert (films / "longtale.toml").read_text(encoding="utf-8") == before
     assert longtale("init", "--force").code == 0
+
+
+def test_init_shows_no_password(monkeypatch, tmp_path, longtale):
+    pytest.importorskip("sqlalchemy")
+    url = "postgresql://me:s3cret@host/shop?sslpassword=s3cret2"
+    events = EventSource(source=url, table="log", user="u", item="i")
+    inferred = Inferred(DataSettings(events=events), ())
+    monkeypatch.setattr("longtale.data.inference.infer.infer", lambda place: inferred)
+    monkeypatch.chdir(tmp_path)
+    for arguments in ((), ("--json",)):
+        ran = longtale("init", url, "--force", *arguments)
+        assert "s3cret" not in ran.out + ran.err
+        assert "me:***@host" in ran.out
+    assert "s3cret" in (tmp_path / "longtale.toml").read_text()
 
 
 def test_init_refuses_an_empty_folder(films, longtale):

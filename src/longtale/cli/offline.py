@@ -28,6 +28,7 @@ from longtale.errors import SettingsError
 
 if TYPE_CHECKING:
     from longtale.data.dataset import Dataset
+    from longtale.data.intake.mapping import DataSettings
     from longtale.evaluate.report import Report
     from longtale.recommend.pipeline import Recommender
 
@@ -56,11 +57,21 @@ def init(
     then = "longtale check" if folder == Path() else f"longtale check {shlex.quote(str(folder))}"
     values = {
         "settings_file": str(file),
-        "data": inferred.settings.model_dump(mode="json", exclude_none=True),
+        "data": _shown(inferred.settings),
         "unsure": [asdict(finding) for finding in inferred.findings],
         "next": then,
     }
     return Outcome(values, lambda console: draw_inferred(console, values))
+
+
+def _shown(settings: DataSettings) -> dict[str, Any]:
+    from longtale.data.intake.sql import shown_source
+
+    values = settings.model_dump(mode="json", exclude_none=True)
+    for part in values.values():
+        if isinstance(part, dict):
+            part["source"] = shown_source(part["source"])
+    return values
 
 
 def check(config: Config = DEFAULT_CONFIG, changes: Changes = None) -> Outcome:

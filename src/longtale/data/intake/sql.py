@@ -106,7 +106,21 @@ def _found(url: URL, folder: Path) -> URL:
 
 def shown_url(engine: Engine) -> str:
     """Give the URL of an engine for messages, the password hidden."""
-    return engine.url.render_as_string(hide_password=True)
+    return _without_password(engine.url)
+
+
+def shown_source(source: str) -> str:
+    """Give a source for people: a file as it is, a URL with its password hidden."""
+    if "://" not in source:
+        return source
+    import sqlalchemy
+
+    return _without_password(sqlalchemy.make_url(source))
+
+
+def _without_password(url: URL) -> str:
+    hidden = dict.fromkeys((key for key in url.query if "pass" in key.lower()), "hidden")
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def _collected(
