@@ -101,3 +101,9 @@ def test_what_is_no_toml_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(SettingsError, match="not valid TOML"):
         read_toml(path)
+
+
+def test_a_password_in_a_url_stands_in_no_message():
+    with pytest.raises(SettingsError, match=r"postgresql://me:\*\*\*@host/shop") as caught:
+        Outer.parse({"seed": "postgresql://me:s3cr:@t@host/shop"})
+    assert "s3cr" not in str(caught.value)

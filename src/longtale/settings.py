@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from longtale.errors import SettingsError, did_you_mean
 
 ENVIRONMENT_PREFIX = "LONGTALE_"
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]*(?=@)")
+"""What stands between the user and the host in the URL of a database."""
 
 
 class Settings(BaseModel):
@@ -110,7 +113,7 @@ def _explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
             hint = did_you_mean(str(problem["loc"][-1]), allowed)
             lines.append(f"unknown key '{key}'; allowed are {', '.join(allowed)}{hint}")
         else:
-            seen = repr(problem["input"])
+            seen = _PASSWORD.sub(r"\1***", repr(problem["input"]))
             seen = seen if len(seen) <= 80 else seen[:77] + "..."
             lines.append(f"'{key}' is {seen}: {problem['msg']}")
     return f"{where}: " + "; ".join(lines)
