@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -284,3 +285,11 @@ def test_unknown_default_kind_is_refused_with_the_nearest():
     values = {"events": {"source": "e.csv", "user": "u", "item": "i", "default_kind": "clik"}}
     with pytest.raises(SettingsError, match="did you mean 'click'"):
         DataSettings.parse(values)
+
+
+def test_decimals_of_the_catalogue_are_numbers(tmp_path):
+    frame = pl.DataFrame({"id": ["a"], "price": [Decimal("130.77")]})
+    frame.write_parquet(tmp_path / "i.parquet")
+    source = ItemSource(source="i.parquet", id="id")
+    catalog = read_dataset(DataSettings(items=source), tmp_path).dataset.catalog
+    assert catalog.frame["price"].to_list() == [130.77]

@@ -16,7 +16,7 @@ import pytest
 
 from longtale.data.intake.mapping import DataSettings, EventSource
 from longtale.data.intake.prepare import read_dataset
-from longtale.data.intake.sql import _plain, read_sql
+from longtale.data.intake.sql import _plain, open_engine, read_sql, shown_source
 from longtale.errors import MissingExtraError, SettingsError, SourceError
 
 ROWS = pl.DataFrame({"u": ["A", "B", "A"], "i": ["x,1", "y", "z"], "t": [1, 2, 3]})
@@ -179,3 +179,27 @@ def test_values_of_types_that_only_databases_have_become_text():
 def test_values_that_tables_know_stay_as_they_are():
     for value in (None, 1.5, Decimal("2.50"), datetime(2024, 1, 1, tzinfo=UTC), ["a"], b"x"):
         assert _plain(value) is value
+
+
+def test_port_that_is_no_number_is_refused():
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(SourceError, match="not a SQLAlchemy URL"):
+        read_sql("events", "postgresql://me:s3cret@host:54x/shop", table="log")
+
+
+def test_postgresql_is_read_by_the_driver_of_the_extra():
+    pytest.importorskip("psycopg")
+    assert open_engine("postgresql://me@host/shop").url.drivername == "postgresql+psycopg"
+
+
+def test_driver_that_no_extra_brings_is_named():
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(SourceError, match="needs the driver 'MySQLdb', which is not installed"):
+        read_sql("events", "mysql://me@host/shop", table="log")
+
+
+def test_password_among_the_options_of_a_url_is_hidden():
+    pytest.importorskip("sqlalchemy")
+    shown = shown_source("postgresql://me:s3cret@host/shop?password=s3cret")
+    assert "s3cret" not in shown
+    assert shown_source("log/*.csv") == "log/*.csv"

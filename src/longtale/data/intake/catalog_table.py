@@ -130,6 +130,8 @@ def attribute(column: pl.Series) -> pl.Series:
     Text becomes integers or floats where every cell is such a number and none has a leading zero,
     which only a code has.
     """
+    if column.dtype.is_decimal():  # no filter and no JSON tells decimals from numbers
+        column = column.cast(pl.Float64)
     if column.dtype.is_float():
         return (
             column.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first())).to_series()

@@ -17,6 +17,8 @@ from longtale.errors import MissingExtraError, SourceError, did_you_mean
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+_POSTGRESQL = "psycopg"
+"""The driver that the extra `sql` brings."""
 _TYPES = (str, bool, int, float, Decimal, date, time, timedelta, bytes, list, tuple, dict)
 
 
@@ -70,7 +72,7 @@ def open_engine(url: str, folder: Path = Path()) -> Engine:
 
     Raises:
         MissingExtraError: SQLAlchemy or the driver is not installed.
-        SourceError: it is no SQLAlchemy URL, or names a SQLite file that is not there.
+        SourceError: it is no SQLAlchemy URL, or its driver or SQLite file is not there.
     """
     try:
         import sqlalchemy
@@ -81,17 +83,27 @@ def open_engine(url: str, folder: Path = Path()) -> Engine:
     try:
         return sqlalchemy.create_engine(_found(sqlalchemy.make_url(url), folder))
     except ModuleNotFoundError as error:
-        driver = error.name or "the driver"
-        raise MissingExtraError(driver, extra="sql", purpose="this SQL database") from None
-    except sqlalchemy.exc.ArgumentError:
+        raise _without_driver(error.name or "the driver") from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         raise SourceError(
             "the SQL source is not a SQLAlchemy URL; one looks like sqlite:///file.db or "
             "postgresql+psycopg://user:password@host/database"
         ) from None
 
 
+def _without_driver(driver: str) -> MissingExtraError | SourceError:
+    if driver == _POSTGRESQL:
+        return MissingExtraError(driver, extra="sql", purpose="reading PostgreSQL")
+    return SourceError(
+        f"this database needs the driver '{driver}', which is not installed; install its package, "
+        "or name one that is in the URL, such as mysql+pymysql://"
+    )
+
+
 def _found(url: URL, folder: Path) -> URL:
-    """Look for the file of a SQLite URL, which would be made if it were not there."""
+    """Name our driver of PostgreSQL, and look for the file of SQLite, which else is made anew."""
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername=f"postgresql+{_POSTGRESQL}")
     name = url.database
     if url.get_backend_name() != "sqlite" or not name or name.startswith((":", "file:")):
         return url
