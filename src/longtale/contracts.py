@@ -27,6 +27,8 @@ from longtale.settings import Settings
 State = Mapping[str, NDArray[np.generic]]
 """Named arrays: all that a fitted part needs besides its settings."""
 Purpose = Literal["passage", "query"]
+OnProgress = Callable[[int], None] | None
+"""Is told how many units were done since the last call; None where nobody asks."""
 
 
 class TextEncoder(Protocol):
@@ -47,13 +49,9 @@ class TextEncoder(Protocol):
         ...
 
     def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        purpose: Purpose = "passage",
-        on_progress: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, purpose: Purpose = "passage", on_progress: OnProgress = None
     ) -> Floats:
-        """Give float32 (N, D); `on_progress` is told how many texts were done since it was."""
+        """Give float32 (N, D)."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from tests.contracts.text_encoder import TextEncoderLaws
 
 from longtale.arrays import Floats
-from longtale.contracts import Purpose
+from longtale.contracts import OnProgress, Purpose
 from longtale.encode import cache
 from longtale.encode.cache import CachedEncoder, default_cache_folder
 from longtale.encode.hashed_text import HashedTextEncoder
@@ -30,11 +30,7 @@ class CountingEncoder:
         return HashedTextEncoder(self.dim).fingerprint
 
     def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        purpose: Purpose = "passage",
-        on_progress: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, purpose: Purpose = "passage", on_progress: OnProgress = None
     ) -> Floats:
         if self.stop_before in texts:
             raise KeyboardInterrupt

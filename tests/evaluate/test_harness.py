@@ -10,7 +10,8 @@ import pytest
 from tests.evaluate.worlds import BANDS, PROTOCOL, TARGETS, falling, models, report_of, small_fold
 
 from longtale.errors import DataError
-from longtale.evaluate.harness import EvaluateSettings, evaluate
+from longtale.evaluate.harness import evaluate
+from longtale.evaluate.measures import EvaluateSettings
 from longtale.seeds import generator
 
 GAIN_AT_2 = 1 / math.log2(3)

@@ -12,7 +12,8 @@ from longtale.data.query import Queries
 from longtale.data.splits.split import Fold, Protocol, ProtocolName
 from longtale.data.synthetic import dataset_of
 from longtale.evaluate.accuracy import TargetRanks
-from longtale.evaluate.harness import EvaluateSettings, evaluate
+from longtale.evaluate.harness import evaluate
+from longtale.evaluate.measures import EvaluateSettings
 from longtale.evaluate.report import Report
 from longtale.seeds import generator
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from longtale import log
 from longtale.arrays import Floats
-from longtale.contracts import Purpose, TextEncoder
+from longtale.contracts import OnProgress, Purpose, TextEncoder
 from longtale.errors import EncoderError
 
 _SHARD_TEXTS = 1024  # lost at most when a run is stopped; some seconds of work
@@ -59,11 +59,7 @@ class CachedEncoder:
         return self.encoder.fingerprint
 
     def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        purpose: Purpose = "passage",
-        on_progress: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, purpose: Purpose = "passage", on_progress: OnProgress = None
     ) -> Floats:
         if purpose == "query":
             return self.encoder.encode(texts, purpose=purpose, on_progress=on_progress)
@@ -80,9 +76,7 @@ class CachedEncoder:
     def save(self, folder: Path) -> None:
         self.encoder.save(folder)
 
-    def _encode_missing(
-        self, missing: dict[bytes, str], on_progress: Callable[[int], None] | None
-    ) -> None:
+    def _encode_missing(self, missing: dict[bytes, str], on_progress: OnProgress) -> None:
         # Texts of like length in one shard make full batches.
         ordered = sorted(missing, key=lambda key: len(missing[key]))
         for start in range(0, len(ordered), _SHARD_TEXTS):

@@ -6,7 +6,7 @@ import ctypes.util
 import importlib.util
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, unit_rows
+from longtale.contracts import OnProgress
 from longtale.encode.tokens import TokenBatch, TokenReader
 from longtale.errors import EncoderError, MissingExtraError
 
@@ -119,7 +120,7 @@ def encode_texts(
     *,
     prompt: str,
     dim: int,
-    on_progress: Callable[[int], None] | None,
+    on_progress: OnProgress,
 ) -> Floats:
     """Give unit rows, float32 (N, D); a blank text is a zero row."""
     vectors = np.zeros((len(texts), dim), dtype=np.float32)

@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from longtale.arrays import Floats, unit_rows
-from longtale.contracts import Purpose
+from longtale.contracts import OnProgress, Purpose
 from longtale.encode.saved import SavedHashed, write_saved
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -50,11 +50,7 @@ class HashedTextEncoder:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        purpose: Purpose = "passage",
-        on_progress: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, purpose: Purpose = "passage", on_progress: OnProgress = None
     ) -> Floats:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for row, text in enumerate(texts):

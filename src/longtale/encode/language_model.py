@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from pydantic import Field
 from tokenizers import Tokenizer
 
 from longtale.arrays import Floats
-from longtale.contracts import Purpose
+from longtale.contracts import OnProgress, Purpose
 from longtale.encode.engines import (
     Engine,
     EngineName,
@@ -108,11 +108,7 @@ class LanguageModelEncoder:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        purpose: Purpose = "passage",
-        on_progress: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, purpose: Purpose = "passage", on_progress: OnProgress = None
     ) -> Floats:
         return encode_texts(
             self._reader,

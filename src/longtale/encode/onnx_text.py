@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Self
 from tokenizers import Tokenizer
 
 from longtale.arrays import Floats
-from longtale.contracts import Purpose
+from longtale.contracts import OnProgress, Purpose
 from longtale.encode.engines import OnnxEngine, encode_texts, n_processors
 from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, SavedOnnx, read_saved, write_saved
 from longtale.encode.tokens import TokenReader, cutting
@@ -60,11 +60,7 @@ class OnnxTextEncoder:
         return self.saved.fingerprint
 
     def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        purpose: Purpose = "passage",
-        on_progress: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, purpose: Purpose = "passage", on_progress: OnProgress = None
     ) -> Floats:
         saved = self.saved
         return encode_texts(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows, segment_rows
+from longtale.contracts import OnProgress
 from longtale.data.candidates import Candidates
 from longtale.data.query import Queries
 from longtale.data.splits.bands import BANDS
@@ -36,8 +37,6 @@ from longtale.evaluate.measures import (
     qualities_together,
 )
 from longtale.evaluate.report import Report, Result
-
-__all__ = ["EvaluateSettings", "Scored", "evaluate"]
 
 USER_SLICES: Mapping[str, tuple[int, float]] = {
     "new-users": (0, 0),
@@ -78,7 +77,7 @@ def evaluate(
     *,
     rng: np.random.Generator,
     item_vectors: Floats | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = None,
 ) -> Report:
     """Measure models on one fold.
 
@@ -90,7 +89,7 @@ def evaluate(
         settings: which metrics, at which lengths of list.
         rng: draws the bootstrap.
         item_vectors: float32 (N, D) for the diversity within a list; without them it is left out.
-        on_progress: is told how many requests were answered since the last call.
+        on_progress: is told of answered requests.
 
     Raises:
         DataError: no request has a target, a target is masked, or a model gave scores of another
@@ -120,7 +119,7 @@ def _answers(
     fold: Fold,
     asked: NDArray[np.int64],
     settings: EvaluateSettings,
-    on_progress: Callable[[int], None] | None,
+    on_progress: OnProgress,
 ) -> dict[str, _Answers]:
     parts: dict[str, list[_Answers]] = {}
     for start in range(0, len(asked), settings.batch):

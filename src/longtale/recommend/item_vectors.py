@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from longtale.arrays import Floats, unit_rows
-from longtale.contracts import TextEncoder
+from longtale.contracts import OnProgress, TextEncoder
 from longtale.data.catalog import Catalog
 from longtale.encode.prompt import PromptSettings, item_texts
 from longtale.encode.whiten import Whitening, WhiteningSettings
@@ -42,7 +42,7 @@ class ItemVectors:
         *,
         prompt: PromptSettings,
         whitening: WhiteningSettings,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: OnProgress = None,
     ) -> ItemVectors:
         """Encode the whole catalogue and fit the whitening on it."""
         raw = encoder.encode(_texts(catalog, prompt), on_progress=on_progress)
