@@ -257,3 +257,10 @@ def test_every_row_is_kept_or_set_aside_or_a_duplicate(tmp_path, rows):
     assert n_kept == report.n_kept
     assert n_lines == report.n_quarantined
     assert report.n_kept + report.n_quarantined + report.n_duplicates == report.n_read
+
+
+def test_a_catalogue_without_events_is_warned_about(tmp_path):
+    (tmp_path / "i.csv").write_text("id,title\n1,One\n")
+    source = ItemSource(source="i.csv", id="id", title="title")
+    (warning,) = read_dataset(DataSettings(items=source), tmp_path).report.warnings
+    assert warning.startswith("there are no events: words alone will recommend")

@@ -203,3 +203,25 @@ def test_password_among_the_options_of_a_url_is_hidden():
     shown = shown_source("postgresql://me:s3cret@host/shop?password=s3cret")
     assert "s3cret" not in shown
     assert shown_source("log/*.csv") == "log/*.csv"
+
+
+def test_half_a_surrogate_pair_is_set_aside(tmp_path):
+    lines = [
+        '{"u":"A","i":"x","t":1}',
+        '{"u":"\\ud800","i":"x","t":1}',
+        '{"u":"\\u00e9","i":"y","t":2}',
+    ]
+    (tmp_path / "e.ndjson").write_text("\n".join(lines))
+    source = SOURCE.model_copy(update={"source": "e.ndjson"})
+    (report,) = read_dataset(DataSettings(events=source, max_bad_share=1), tmp_path).report.tables
+    assert (report.n_read, report.n_kept) == (3, 2)
+
+
+@pytest.mark.parametrize("name", ["e.csv.gz", "e.ndjson.gz"])
+@pytest.mark.parametrize("keep", [0.6, 0])
+def test_broken_gzip_is_refused(tmp_path, name, keep):
+    write(pl.concat([ROWS] * 50).with_row_index("n"), tmp_path / name)
+    packed = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(packed[: int(keep * len(packed))] or b"no gzip")
+    with pytest.raises(SourceError, match=r"e.*gz' cannot be read: .* export it again"):
+        fingerprint(tmp_path, name)

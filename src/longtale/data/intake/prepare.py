@@ -229,6 +229,9 @@ def _with_rows(entities: EntityTable | None, n_rows: int) -> pl.DataFrame:
 
 def _warnings(tables: _Tables, dataset: Dataset) -> tuple[str, ...]:
     warnings = []
+    if not len(dataset.interactions):
+        found = "there are no events" if tables.events is None else "no event shows interest"
+        warnings.append(f"{found}: words alone will recommend, and nothing can be evaluated")
     n_listed = 0 if tables.items is None else len(tables.items.ids)
     unlisted = dataset.n_items - n_listed
     if tables.items is not None and unlisted:

@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -76,6 +77,15 @@ def scan_files(name: str, source: str, folder: Path) -> Table:
 
 
 def _scan(file: Path) -> pl.LazyFrame:
+    try:
+        return _opened_by_kind(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(
+            f"'{file}' cannot be read: {error}; export it again, and see who may read it"
+        ) from None
+
+
+def _opened_by_kind(file: Path) -> pl.LazyFrame:
     kind = suffix_of(file)
     if file.stat().st_size == 0:
         raise SourceError(f"'{file}' is empty (0 bytes); export it again, with a header line")
@@ -179,7 +189,9 @@ def _read_ndjson(file: Path) -> pl.DataFrame:
 def _object(line: bytes) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+        if b"\\u" in line:  # half of a surrogate pair is no character
+            json.dumps(found, ensure_ascii=False).encode()
+    except (json.JSONDecodeError, RecursionError, UnicodeEncodeError):
         found = None
     if isinstance(found, dict):
         return found
