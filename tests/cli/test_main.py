@@ -54,6 +54,12 @@ def test_an_unexpected_error_is_short_and_says_where_to_look(longtale, monkeypat
     assert "Traceback" not in ran.err
 
 
+def test_a_file_that_cannot_be_written_is_no_fault_of_longtale(longtale, films):
+    ran = longtale("evaluate", "--plots", "items.csv", "--set", "evaluate.n_bootstrap=0")
+    assert ran.code == 3
+    assert "'items.csv' cannot be used: File exists" in ran.err
+
+
 @pytest.mark.parametrize("by_variable", [True, False])
 def test_debug_lets_an_unexpected_error_through(monkeypatch, by_variable):
     def fail(*_: object, **__: object) -> int:

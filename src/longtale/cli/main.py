@@ -24,7 +24,7 @@ EXIT_CODES = {
     0: "all is well",
     1: "a fault of longtale; of `doctor`: something that is needed is broken",
     2: "a wrong argument or setting",
-    3: "data or a language model that cannot be used",
+    3: "data, a language model or a file that cannot be used",
     4: "no such user or item",
     5: "a bundle that is not whole",
     6: "an extra is not installed",
@@ -96,6 +96,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if "--debug" in options or os.environ.get("LONGTALE_DEBUG", "0") not in ("", "0"):
             raise
+        if isinstance(error, OSError) and error.strerror:
+            return _failed(error, _file_message(error), 3, as_json=as_json)
         message = (
             f"unexpected {type(error).__name__}: {error}\n"
             "this is a fault of longtale; see where it happened with: --debug or LONGTALE_DEBUG=1"
@@ -104,6 +106,14 @@ def run(arguments: Sequence[str]) -> int:
     if code == STOPPED:
         return _failed(KeyboardInterrupt(), "stopped", STOPPED, as_json=as_json)
     return int(code or 0)
+
+
+def _file_message(error: OSError) -> str:
+    file = "a file" if error.filename is None else f"'{error.filename}'"
+    return (
+        f"{file} cannot be used: {error.strerror}; "
+        "see that its folder is there and can be written, and that the disk has room"
+    )
 
 
 def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
