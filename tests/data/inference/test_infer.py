@@ -176,6 +176,11 @@ def test_folder_without_tables_is_refused(tmp_path):
         infer(tmp_path)
 
 
+def test_folder_of_broken_tables_says_what_is_broken(tmp_path):
+    with pytest.raises(SourceError, match=r"log\.csv' is empty"):
+        infer(make(tmp_path, log=""))
+
+
 def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(SourceError, match="there is no folder"):
         infer(tmp_path / "nowhere")

@@ -95,7 +95,7 @@ def test_quarantine_and_examples_speak_of_no_column_but_the_users(tmp_path):
 def test_quarantine_keeps_the_cells_beyond_the_header(tmp_path):
     intake = read_rows(tmp_path, "A,x,1,rate,5,e9,one,two", "A,x,1,clik,5,e9")
     lines = (tmp_path / "quarantine" / "events.ndjson").read_text().splitlines()
-    assert [json.loads(line)["surplus"] for line in lines] == [["one", "two"], []]
+    assert [json.loads(line)["surplus"] for line in lines] == [["one", "two"], None]
     assert "['one', 'two']" in intake.report.tables[0].refusals[0].examples[0]
 
 

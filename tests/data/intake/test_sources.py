@@ -84,7 +84,10 @@ def test_line_that_is_no_json_object_is_set_aside(tmp_path):
     source = SOURCE.model_copy(update={"source": "e.ndjson"})
     (report,) = read_dataset(DataSettings(events=source, max_bad_share=1), tmp_path).report.tables
     assert (report.n_read, report.n_kept) == (3, 1)
-    assert "not json" in report.refusals[0].examples[0]
+    (refusal,) = report.refusals
+    assert refusal.reason == "line is no JSON object"
+    assert refusal.examples == ("row 2: not json", "row 3: [1]")
+    assert "__" not in (tmp_path / "quarantine" / "events.ndjson").read_text()
 
 
 def test_repeated_column_name_is_refused(tmp_path):
@@ -225,3 +228,19 @@ def test_broken_gzip_is_refused(tmp_path, name, keep):
     (tmp_path / name).write_bytes(packed[: int(keep * len(packed))] or b"no gzip")
     with pytest.raises(SourceError, match=r"e.*gz' cannot be read: .* export it again"):
         fingerprint(tmp_path, name)
+
+
+@pytest.mark.parametrize("odd", ['{"a": 1}', "[1, 2]", "[1, [2]]", "true", "1.5", str(1 << 70)])
+def test_value_of_another_type_in_a_column_of_text_stops_nothing(tmp_path, odd):
+    lines = ['{"u":"A","i":"x","t":1,"n":"y"}', f'{{"u":"A","i":"z","t":2,"n":{odd}}}']
+    (tmp_path / "e.ndjson").write_text("\n".join(lines))
+    source = SOURCE.model_copy(update={"source": "e.ndjson"})
+    found = read_dataset(DataSettings(events=source), tmp_path)
+    assert len(found.dataset.interactions) == 2
+
+
+def test_object_as_an_id_is_its_text(tmp_path):
+    (tmp_path / "e.ndjson").write_text('{"u":"A","i":{"n":1},"t":1}\n{"u":"A","i":"x","t":2}')
+    source = SOURCE.model_copy(update={"source": "e.ndjson"})
+    ids = read_dataset(DataSettings(events=source), tmp_path).dataset.items.ids
+    assert ids.to_list() == ['{"n": 1}', "x"]

@@ -51,6 +51,7 @@ def infer(place: Path | str) -> Inferred:
         findings += _password(str(place))
     else:
         sheets = sheets_in_folder(Path(place), findings)
+    unread = [finding.note for finding in findings] if not sheets else []
     rest = list(sheets)
     tags = _taken(rest, Sheet.is_tags)
     shown = _taken(rest, Sheet.is_shown) if sum(sheet.is_log() for sheet in rest) > 1 else None
@@ -62,7 +63,8 @@ def infer(place: Path | str) -> Inferred:
         seen = "; ".join(f"'{sheet.name}' has {', '.join(sheet.columns)}" for sheet in sheets)
         raise SourceError(
             "neither events (a user and an item column) nor items (an id and a title) were found "
-            f"among: {seen or 'no table at all'}; name the columns in longtale.toml yourself"
+            f"among: {seen or '; '.join(unread) or 'no table at all'}; "
+            "name the columns in longtale.toml yourself"
         )
     events, kinds = (None, ()) if log is None else _events(log, findings)
     settings = DataSettings(

@@ -13,7 +13,7 @@ import polars as pl
 
 from longtale.arrays import DAY
 from longtale.data.intake.mapping import TimeUnit
-from longtale.data.intake.table import SURPLUS, Table
+from longtale.data.intake.table import SURPLUS, UNREADABLE, Table
 from longtale.errors import ColumnError
 
 BLANKS = ("", "nan", "null", "inf", "-inf", "+inf")
@@ -230,13 +230,17 @@ def truth(table: Table, column: str) -> pl.Expr:
     return text.is_in(["true", "yes", "y", "t", "1", "1.0"]).fill_null(value=False)
 
 
-def surplus_faults(table: Table) -> Sequence[Fault]:
-    """Give the fault of lines of text with more cells than the header."""
-    if not table.can_be_ragged:
-        return ()
-    bad = pl.any_horizontal(pl.col(*SURPLUS).is_not_null())
-    hint = "put cells that hold the delimiter between double quotes"
-    return (Fault("line has more cells than the header", hint, bad),)
+def line_faults(table: Table) -> Sequence[Fault]:
+    """Give the faults of lines that have more cells than the header, or are no JSON object."""
+    faults = []
+    if table.can_be_ragged:
+        bad = pl.any_horizontal(pl.col(*SURPLUS).is_not_null())
+        hint = "put cells that hold the delimiter between double quotes"
+        faults.append(Fault("line has more cells than the header", hint, bad))
+    if UNREADABLE in table.schema:
+        bad = pl.col(UNREADABLE).is_not_null()
+        faults.append(Fault("line is no JSON object", "write one JSON object in each line", bad))
+    return faults
 
 
 def _wrong_type(table: Table, column: str, allowed: str) -> ColumnError:

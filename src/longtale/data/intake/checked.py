@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from longtale.data.intake.cells import VALUE_PREFIX, Cell, Fault, surplus_faults, value_of
+from longtale.data.intake.cells import VALUE_PREFIX, Cell, Fault, line_faults, value_of
 from longtale.data.intake.quarantine import REASON
 from longtale.data.intake.table import ROW, Table
 
@@ -40,7 +40,7 @@ def check(table: Table, cells: Sequence[Cell]) -> Checked:
     Raises:
         SourceError: the source cannot be parsed at all.
     """
-    faults = (*surplus_faults(table), *(fault for cell in cells for fault in cell.faults))
+    faults = (*line_faults(table), *(fault for cell in cells for fault in cell.faults))
     marks = [pl.when(f.bad).then(pl.lit(i, pl.UInt8)) for i, f in enumerate(faults)]
     fault = pl.coalesce(marks) if marks else pl.lit(None, pl.UInt8)
     values = [cell.value.alias(VALUE_PREFIX + cell.name) for cell in cells]

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from longtale.data.intake.cells import Fault
-from longtale.data.intake.table import ROW, SURPLUS, Table
+from longtale.data.intake.table import ROW, SURPLUS, UNREADABLE, Table
 from longtale.errors import SourceError, TooManyBadRowsError, did_you_mean
 
 REASON = "reason"
@@ -68,7 +68,8 @@ class Quarantine:
 
     Args:
         folder: gets one file per table, `<table>.ndjson`: the number of each row, the reason, its
-            cells by column, and those beyond the last column where a line has too many.
+            cells by column, those beyond the last column where a line has too many, and the line
+            itself where it is no JSON object.
         max_bad_share: of the rows of a table, 0 to 1.
     """
 
@@ -132,12 +133,14 @@ def _write(originals: pl.DataFrame, path: Path) -> None:
 
 def _originals(table: Table, bad: pl.DataFrame) -> pl.DataFrame:
     found = table.frame.join(bad.lazy(), on=ROW, how="inner").sort(ROW)
-    original = pl.struct(table.columns).alias("original")
-    surplus = [pl.concat_list(SURPLUS).list.drop_nulls().alias("surplus")]
-    more = surplus if table.can_be_ragged else []
-    read = table.collected(found.select(pl.col(ROW).alias("row"), REASON, original, *more))
-    is_ragged = bool(more) and bool((read["surplus"].list.len() > 0).any())
-    return read if is_ragged else read.select("row", REASON, "original")
+    wanted = [pl.col(ROW).alias("row"), pl.col(REASON), pl.struct(table.columns).alias("original")]
+    if table.can_be_ragged:
+        surplus = pl.concat_list(SURPLUS).list.drop_nulls()
+        wanted.append(pl.when(surplus.list.len() > 0).then(surplus).alias("surplus"))
+    if UNREADABLE in table.schema:
+        wanted.append(pl.col(UNREADABLE).alias("line"))
+    read = table.collected(found.select(wanted))
+    return read.select(column.name for column in read if column.null_count() < len(read))
 
 
 def _refusals(originals: pl.DataFrame, faults: Sequence[Fault]) -> tuple[Refusal, ...]:
@@ -154,6 +157,8 @@ def _refusals(originals: pl.DataFrame, faults: Sequence[Fault]) -> tuple[Refusal
 
 
 def _shown(row: Mapping[str, object]) -> str:
+    if row.get("line") is not None:
+        return str(row["line"])
     cells = json.dumps(row["original"], ensure_ascii=False, default=str)
     return f"{cells} and {row['surplus']}" if row.get("surplus") else cells
 

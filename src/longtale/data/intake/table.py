@@ -12,6 +12,8 @@ ROW = "__row"
 """Number of the row at its source, 1 is the first below the header."""
 SURPLUS = ("__surplus_1", "__surplus_2", "__surplus_3", "__surplus_4")
 """Cells of a line of text that has more of them than the header."""
+UNREADABLE = "__unreadable"
+"""A line of NDJSON which is no JSON object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class Table:
     Args:
         name: what it is to Longtale: events, items, users, tags or impressions.
         origin: where it is from, for messages; never holds a password.
-        frame: the user's columns and `ROW`, and `SURPLUS` where lines can be too long.
+        frame: the user's columns and `ROW`, `SURPLUS` where lines can be too long, and `UNREADABLE`
+            where some are no rows at all.
         schema: types of the user's columns.
     """
 
@@ -33,7 +36,7 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """The user's columns."""
-        return [name for name in self.schema if name != ROW and name not in SURPLUS]
+        return [name for name in self.schema if name not in (ROW, *SURPLUS, UNREADABLE)]
 
     @property
     def can_be_ragged(self) -> bool:

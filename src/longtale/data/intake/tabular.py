@@ -18,13 +18,11 @@ from typing import IO, cast
 
 import polars as pl
 
-from longtale.data.intake.table import ROW, SURPLUS, Table
+from longtale.data.intake.table import ROW, SURPLUS, UNREADABLE, Table
 from longtale.errors import SourceError
 
 DELIMITERS = ",\t;|"
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".ndjson", ".jsonl")
-UNREADABLE = "__unreadable"
-"""Column that holds a line of NDJSON which is no JSON object."""
 BLOCK_BYTES = 1 << 24
 CHUNK_ROWS = 50_000
 
@@ -199,11 +197,31 @@ def _object(line: bytes) -> dict[str, object]:
 
 
 def frame_of(rows: Iterator[dict[str, object]]) -> pl.DataFrame:
-    """Collect rows of plain values, some thousand at a time, into one table."""
+    """Collect rows of plain values, some thousand at a time, into one table.
+
+    Objects within a row become their JSON text; so do lists in a column that also holds other
+    things, and integers beyond 64 bits.
+    """
     chunks = []
     while chunk := list(islice(rows, CHUNK_ROWS)):
-        chunks.append(pl.DataFrame(chunk, infer_schema_length=None, strict=False))
+        try:
+            chunks.append(_frame([_told(row, dict) for row in chunk]))
+        except (pl.exceptions.PolarsError, TypeError, OverflowError):
+            chunks.append(_frame([_told(row, (dict, list)) for row in chunk]))
     return pl.concat(chunks, how="diagonal_relaxed") if chunks else pl.DataFrame()
+
+
+def _frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
+def _told(row: dict[str, object], kinds: type | tuple[type, ...]) -> dict[str, object]:
+    return {
+        name: json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, kinds) or (isinstance(value, int) and abs(value) >= 1 << 63)
+        else value
+        for name, value in row.items()
+    }
 
 
 def _opened(file: Path) -> IO[bytes]:
