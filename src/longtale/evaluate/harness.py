@@ -122,14 +122,12 @@ def _answers(
     on_progress: OnProgress,
 ) -> dict[str, _Answers]:
     parts: dict[str, list[_Answers]] = {}
-    for start in range(0, len(asked), settings.batch):
-        batch = asked[start : start + settings.batch]
-        targets, seen = fold.targets.take(batch), fold.seen[batch]
-        for name, scores in scored(fold.queries.take(batch)).items():
+    for batch in fold.take(asked).batches(settings.batch):
+        for name, scores in scored(batch.queries).items():
             _check_shape(name, scores, (len(batch), fold.train.n_items))
-            values = rankable(scores, masked=seen, ranked=fold.ranked)
+            values = rankable(scores, masked=batch.seen, ranked=fold.ranked)
             items = Candidates.best(values, max(settings.ks)).items
-            parts.setdefault(name, []).append(_Answers(ranks_in(values, targets), items))
+            parts.setdefault(name, []).append(_Answers(ranks_in(values, batch.targets), items))
         if on_progress is not None:
             on_progress(len(batch))
     return {name: _joined(found) for name, found in parts.items()}

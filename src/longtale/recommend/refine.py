@@ -67,13 +67,8 @@ def _with(
 def _quality(retriever: Retriever, fold: Fold) -> float:
     """Give the mean nDCG of a retriever alone."""
     found = []
-    for start in range(0, len(fold), _BATCH):
-        chosen = np.arange(start, min(start + _BATCH, len(fold)))
-        ranks = target_ranks(
-            retriever.scores(fold.queries.take(chosen)),
-            fold.targets.take(chosen),
-            masked=fold.seen[chosen],
-            ranked=fold.ranked,
-        )
+    for batch in fold.batches(_BATCH):
+        scores = retriever.scores(batch.queries)
+        ranks = target_ranks(scores, batch.targets, masked=batch.seen, ranked=batch.ranked)
         found.append(ndcg(ranks, _CUTOFF))
     return float(np.nanmean(np.concatenate(found)))

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
@@ -175,15 +173,13 @@ def _fit_blend(
 
 
 def _examples(retrievers: tuple[Retriever, ...], fold: Fold, advance: Advance) -> Iterator[Example]:
-    for start in range(0, len(fold.queries), _BATCH):
-        chosen = np.arange(start, min(start + _BATCH, len(fold.queries)))
-        queries = fold.queries.take(chosen)
-        masked = fold.seen[chosen].toarray() != 0
+    for batch in fold.batches(_BATCH):
+        masked = batch.seen.toarray() != 0
         if fold.ranked is not None:
             masked |= ~fold.ranked
-        scores = source_scores(retrievers, queries, fold.train.n_items).scores
-        yield Example(queries, scores, fold.targets.take(chosen), masked)
-        advance(len(chosen))
+        scores = source_scores(retrievers, batch.queries, fold.train.n_items).scores
+        yield Example(batch.queries, scores, batch.targets, masked)
+        advance(len(batch))
 
 
 def _chosen(settings: LongtaleSettings | None, quality: Quality | str) -> LongtaleSettings:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtale.data.dataset import Dataset
-from longtale.data.interactions import Interactions
+from longtale.data.interactions import Histories, Interactions
 from longtale.data.splits.folds import Fold
 from longtale.data.splits.split import ProtocolName, Split, SplitSettings, split, validation_fold
-from longtale.data.synthetic import dataset_of, generated
+from longtale.data.synthetic import checkerboard, dataset_of, generated
 from longtale.errors import SettingsError, SplitError
 from longtale.seeds import generator
 
@@ -358,3 +358,14 @@ def test_requests_whose_every_target_was_met_before_are_counted():
     dataset = dataset_of([[0, 1, 0], [0, 1, 2], [1, 0, 1]])
     test = split(dataset, ProtocolName.REFIT, SplitSettings()).test
     assert (len(test), test.n_left_out) == (1, 2)
+
+
+def test_batches_hold_every_request_once_in_order():
+    fold = split(checkerboard(10, 12), ProtocolName.COLD_USERS, SplitSettings()).test
+    parts = list(fold.batches(3))
+    assert [len(part) for part in parts[:-1]] == [3] * (len(parts) - 1)
+    assert Histories.concatenated([part.targets for part in parts]).items.tolist() == (
+        fold.targets.items.tolist()
+    )
+    assert np.concatenate([part.given for part in parts]).tolist() == fold.given.tolist()
+    assert (np.vstack([part.seen.toarray() for part in parts]) == fold.seen.toarray()).all()

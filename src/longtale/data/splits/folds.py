@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,21 @@ class Fold:
 
     def __len__(self) -> int:
         return len(self.queries)
+
+    def take(self, chosen: NDArray[np.integer]) -> Fold:
+        """Give the chosen requests, in that order."""
+        return replace(
+            self,
+            queries=self.queries.take(chosen),
+            targets=self.targets.take(chosen),
+            seen=self.seen[chosen],
+            given=None if self.given is None else self.given[chosen],
+        )
+
+    def batches(self, size: int) -> Iterator[Fold]:
+        """Give all requests in their order, at most `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
 
 
 def last_item_fold(
