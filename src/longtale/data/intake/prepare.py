@@ -12,7 +12,9 @@ What becomes of odd cells, in every table:
 - an event id that was seen before is a duplicate; without such ids repeated events are repeated
   consumption and stay.
 - identical rows of the catalogue merge; where rows contradict each other the first one counts.
-- a line of text with too many cells is set aside; missing cells at its end are blank.
+- a line of text with too many cells, or that is no JSON object, is set aside; missing cells at the
+  end are blank.
+- objects inside a cell become their JSON text.
 - items and users that only events know are added, without words; tags of unknown items are set
   aside.
 - texts of any length are kept.
