@@ -8,6 +8,7 @@ from pathlib import Path
 from longtale.data.dataset import Dataset
 from longtale.data.intake.prepare import Intake, read_dataset
 from longtale.data.movielens import read_movielens_small
+from longtale.log import stage
 from longtale.recommend.settings import LongtaleSettings
 
 SETTINGS_FILE = "longtale.toml"
@@ -42,7 +43,11 @@ class Project:
         Raises:
             DataError: the data cannot be read, or too many rows are bad.
         """
-        return read_dataset(self.settings.data, self.folder)
+        with stage("read data") as found:
+            intake = read_dataset(self.settings.data, self.folder)
+            found.update(users=intake.dataset.n_users, items=intake.dataset.n_items)
+            found.update(interactions=len(intake.dataset.interactions))
+        return intake
 
     def dataset(self) -> Dataset:
         """Read the data; as `intake`, without the account."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from longtale import log
 from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
@@ -89,6 +90,7 @@ def measure(
     settings = _chosen(settings, quality)
     cost = Cost(progress)
     cut = split(dataset, ProtocolName(protocol), settings.split)
+    log.info("cut dataset", stamp=cut.protocol.stamp, requests=len(cut.test))
     chosen = _choose(cut.validation, settings, cost)
     item_vectors, retrievers = chosen.item_vectors, chosen.retrievers
     if cut.test.train is not cut.validation.train:

@@ -55,7 +55,6 @@ from longtale.data.interactions import Interactions
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import SettingsError
-from longtale.log import stage
 from longtale.schema import Column
 
 
@@ -104,13 +103,9 @@ def read_dataset(settings: DataSettings, folder: Path, *, now: int | None = None
             "nothing to read: the settings name neither [data.events] nor [data.items]; "
             f"write them with: longtale init {folder}"
         )
-    with stage("read data") as found:
-        tables = _read_tables(settings, folder, time.time_ns() // 1_000 if now is None else now)
-        dataset = _dataset(tables, settings)
-        intake = Intake(dataset, IntakeReport(tables.reports, _warnings(tables, dataset)))
-        found.update(users=dataset.n_users, items=dataset.n_items)
-        found.update(interactions=len(dataset.interactions))
-    return intake
+    tables = _read_tables(settings, folder, time.time_ns() // 1_000 if now is None else now)
+    dataset = _dataset(tables, settings)
+    return Intake(dataset, IntakeReport(tables.reports, _warnings(tables, dataset)))
 
 
 def open_table(name: str, source: TableSource, folder: Path) -> Table:

@@ -30,7 +30,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from longtale import log
 from longtale.arrays import Mask
 from longtale.data.dataset import Dataset
 from longtale.data.splits.folds import (
@@ -130,7 +129,6 @@ def split(dataset: Dataset, name: ProtocolName, settings: SplitSettings) -> Spli
             validation, test = _cold_items(dataset, settings)
         case ProtocolName.COLD_USERS:
             validation, test = _cold_users(dataset, settings)
-    log.info("split dataset", protocol=name, validation=len(validation), test=len(test))
     return Split(Protocol(name, _stamp(dataset, name, settings, cuts)), validation, test)
 
 
