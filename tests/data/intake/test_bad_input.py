@@ -70,6 +70,32 @@ def test_value_may_be_missing(tmp_path, value):
     assert pl.Series(intake.dataset.interactions.values).is_nan().all()
 
 
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ("1e20,", "rank is no place in a list"),
+        ("-3,", "rank is no place in a list"),
+        ("2.5,", "rank is no place in a list"),
+        ("first,", "rank is not a number"),
+        (",7", "propensity is no probability"),
+        (",-0.1", "propensity is no probability"),
+        (",inf", "propensity is not a number"),
+    ],
+)
+@pytest.mark.parametrize("table", ["events", "impressions"])
+def test_wrong_place_or_chance_is_set_aside(tmp_path, table, cells, reason):
+    text = f"s,u,i,r,p\ns1,A,x,1,0.5\ns1,A,y,,\ns1,A,z,{cells}\n"
+    (tmp_path / "shown.csv").write_text(text)
+    source = {"source": "shown.csv", "slate": "s", "user": "u", "item": "i"}
+    intake = read(
+        tmp_path,
+        "u,i,t,k,v,e\nA,x,1,rate,1,\n",
+        **{table: {**source, "rank": "r", "propensity": "p"}},
+    )
+    assert reasons(intake) == {reason: 1}
+    assert intake.dataset.impressions.ranks.tolist() == [1, 0]
+
+
 def test_time_within_a_day_of_now_is_kept(tmp_path):
     assert len(read_rows(tmp_path, "A,x,1800086400,rate,1,").dataset.interactions) == 1
 

@@ -15,6 +15,7 @@ from longtale.arrays import DAY
 from longtale.data.intake.mapping import TimeUnit
 from longtale.data.intake.table import SURPLUS, UNREADABLE, Table
 from longtale.errors import ColumnError
+from longtale.schema import Column
 
 BLANKS = ("", "nan", "null", "inf", "-inf", "+inf")
 """Texts, in lower case, that name nobody and nothing."""
@@ -32,6 +33,7 @@ _PER_UNIT = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0}
 # Seconds reach 1e11 in the year 5138; milliseconds and microseconds follow a thousandfold.
 _SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 1e11, 1e14, 1e17
 _MAX_MICROS = 9.2e18
+_MAX_RANK = 1e6
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,23 @@ def number_cell(table: Table, column: str, name: str, noun: str, *, required: bo
     bad = is_missing if required else is_missing & ~is_blank
     hint = f"write '{column}' as a finite number" + ("" if required else ", or leave it blank")
     return Cell(name, value, (Fault(f"{noun} is not a number", hint, bad),))
+
+
+def rank_cell(table: Table, column: str) -> Cell:
+    """Give places in a slate: whole numbers; a blank is null."""
+    cell = number_cell(table, column, Column.RANK, "rank")
+    place = value_of(Column.RANK)
+    bad = (place != place.round()) | ~place.is_between(0, _MAX_RANK)
+    hint = f"write '{column}' as a whole number, 1 is the first, or leave it blank"
+    return replace(cell, faults=(*cell.faults, Fault("rank is no place in a list", hint, bad)))
+
+
+def propensity_cell(table: Table, column: str) -> Cell:
+    """Give probabilities; a blank is null."""
+    cell = number_cell(table, column, Column.PROPENSITY, "propensity")
+    bad = ~value_of(Column.PROPENSITY).is_between(0, 1)
+    hint = f"write '{column}' as a number from 0 to 1, or leave it blank"
+    return replace(cell, faults=(*cell.faults, Fault("propensity is no probability", hint, bad)))
 
 
 def text_cell(table: Table, column: str, name: str) -> Cell:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from longtale.data.intake.cells import (
     event_time_cell,
     id_cell,
     number_cell,
+    propensity_cell,
+    rank_cell,
     text_cell,
     value_of,
 )
@@ -90,14 +92,13 @@ def _cells(
         cells.append(event_time_cell(table, source.time, Column.TIME, source.time_unit, now))
     if source.order is not None:
         cells.append(number_cell(table, source.order, Column.ORDER, "order", required=True))
-    for column, name in (
-        (source.value, Column.VALUE),
-        (source.rank, Column.RANK),
-        (source.propensity, Column.PROPENSITY),
-    ):
-        if column is not None:
-            cell = number_cell(table, column, name, name)
-            cells.append(Cell(name, cell.value.cast(pl.Float32), cell.faults))
+    if source.value is not None:
+        cell = number_cell(table, source.value, Column.VALUE, "value")
+        cells.append(replace(cell, value=cell.value.cast(pl.Float32)))
+    if source.rank is not None:
+        cells.append(rank_cell(table, source.rank))
+    if source.propensity is not None:
+        cells.append(propensity_cell(table, source.propensity))
     if source.slate is not None:
         cells.append(text_cell(table, source.slate, Column.SLATE_ID))
     if source.event_id is not None:

@@ -14,7 +14,8 @@ from longtale.data.intake.cells import (
     Fault,
     event_time_cell,
     id_cell,
-    number_cell,
+    propensity_cell,
+    rank_cell,
     text_cell,
     value_of,
 )
@@ -85,9 +86,10 @@ def read_impressions(
         spaces[0].cell(id_cell(table, source.user, Column.USER_ID, "user")),
         spaces[1].cell(id_cell(table, source.item, Column.ITEM_ID, "item")),
     ]
-    for column, name in ((source.rank, Column.RANK), (source.propensity, Column.PROPENSITY)):
-        if column is not None:
-            cells.append(number_cell(table, column, name, name))
+    if source.rank is not None:
+        cells.append(rank_cell(table, source.rank))
+    if source.propensity is not None:
+        cells.append(propensity_cell(table, source.propensity))
     if source.time is not None:
         cells.append(event_time_cell(table, source.time, Column.TIME, source.time_unit, now))
     checked = check(table, cells)
