@@ -39,7 +39,7 @@ def test_a_known_user_never_gets_what_they_have_seen(recommender: Recommender) -
 
 def test_a_slate_has_no_repetition_and_falling_scores(recommender: Recommender) -> None:
     answer = recommender.recommend("user 0", n=100)
-    scores = [item.score for item in answer.items]
+    scores = [-np.inf if item.score is None else item.score for item in answer.items]
     assert len(set(_ids(answer))) == len(answer.items)
     assert scores == sorted(scores, reverse=True)
     assert [item.rank for item in answer.items] == list(range(1, len(scores) + 1))
@@ -211,6 +211,7 @@ def test_when_all_parts_are_broken_the_most_touched_items_come(recommender: Reco
     counts = recommender.dataset.item_counts[recommender.dataset.items.rows(_ids(answer))]
     assert set(answer.degraded) == {"popular", "semantic"}  # all that serve a newcomer
     assert {item.reasons[0].code for item in answer.items} == {"fills_the_list"}
+    assert {item.score for item in answer.items} == {None}
     assert counts.tolist() == sorted(counts.tolist(), reverse=True)
     assert counts[0] == np.delete(recommender.dataset.item_counts, [HIDDEN, NOT_YET]).max()
 

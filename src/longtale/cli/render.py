@@ -16,8 +16,6 @@ Cell = str | Text
 ROOMY = 140
 """Columns from which the reason of an item has a column of its own."""
 _N_SOURCES = 2
-_UNSCORED = -1e5
-"""Below any score that a source gives: such an item only fills the list."""
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of everything after them."""
 
@@ -114,7 +112,7 @@ def _cells(item: AnswerItem, name: str, *, is_roomy: bool) -> list[Cell]:
     title = Text(safe(name)) if is_roomy else Text.assemble(safe(name), "\n", (why, "dim"))
     sources = Text((", " if is_roomy else "\n").join(_strongest_sources(item)), style="dim")
     cells: list[Cell] = [str(item.rank), title, safe(item.id)]
-    score = "–" if item.score < _UNSCORED else f"{item.score:.3f}"
+    score = "–" if item.score is None else f"{item.score:.3f}"
     cells += [score, item.band.value, sources]
     return [*cells, why] if is_roomy else cells
 

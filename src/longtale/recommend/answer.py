@@ -28,7 +28,8 @@ class AnswerItem:
 
     id: str
     rank: int
-    score: float
+    score: float | None
+    """None where no source could say: the item only fills the list."""
     sources: Mapping[str, float]
     """What each retriever added to the score."""
     band: Band
@@ -68,7 +69,7 @@ class Answer:
 def _item_as_dict(item: AnswerItem) -> Json:
     return {
         "id": item.id,
-        "score": round(item.score, 6),
+        "score": None if item.score is None else round(item.score, 6),
         "rank": item.rank,
         "sources": {name: round(share, 6) for name, share in item.sources.items()},
         "band": item.band.value,

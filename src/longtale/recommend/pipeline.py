@@ -26,13 +26,11 @@ from longtale.errors import DataError, QueryError
 from longtale.models.semantic import SemanticRetriever
 from longtale.recommend.answer import Answer
 from longtale.recommend.item_vectors import ItemVectors
-from longtale.recommend.present import Presenter, Stages
+from longtale.recommend.present import UNSCORED, Presenter, Stages
 from longtale.recommend.screen import Screen
 
 ITEM_TO_ITEM = ("item_knn", "ease", "als", "semantic")
 """Sources that can say which items go with one item."""
-UNSCORED = np.float32(-1e6)
-"""Where items start that no source can score: behind all others, the most touched first."""
 
 
 @dataclass(frozen=True, eq=False)

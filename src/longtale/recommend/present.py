@@ -23,6 +23,10 @@ from longtale.data.splits.bands import BANDS
 from longtale.recommend.answer import Answer, AnswerItem, Json, Reason
 from longtale.recommend.reasons import N_EVIDENCE, Cited, reason, strongest
 
+UNSCORED = np.float32(-1e6)
+"""Where items start that no source can score: behind all others, the most touched first."""
+_FILLS = UNSCORED / 2
+
 
 class Stages:
     """A stopwatch that names what it measured."""
@@ -69,8 +73,8 @@ class Presenter:
             AnswerItem(
                 id=self.ids[row],
                 rank=place + 1,
-                score=score,
-                sources=dict(zip(slate.sources, shares, strict=True)),
+                score=score if score > _FILLS else None,
+                sources=dict(zip(slate.sources, shares, strict=True)) if score > _FILLS else {},
                 band=BANDS[self.bands[row]],
                 reasons=(whys[place],),
                 item=self._attributes(row),
