@@ -23,12 +23,14 @@ def standardised(scores: Floats) -> Floats:
         float32 (S, B, N) without NaN.
     """
     missing = np.isnan(scores)
-    counts = np.maximum(scores.shape[-1] - missing.sum(axis=-1, keepdims=True), 1)
-    centred = np.where(missing, np.float32(0), scores)
+    n_known = scores.shape[-1] - missing.sum(axis=-1, keepdims=True)
+    counts = np.maximum(n_known, 1).astype(np.float32)
+    centred = scores.copy()
+    np.copyto(centred, 0, where=missing)
     means = centred.sum(axis=-1, keepdims=True) / counts
     centred -= means
-    centred[missing] = 0
-    variances = np.einsum("...n,...n->...", centred, centred)[..., None] / counts
+    np.copyto(centred, 0, where=missing)
+    variances = np.vecdot(centred, centred)[..., None] / counts
     deviations = np.sqrt(variances)
     tells = deviations > ROUNDING * np.abs(means)
     centred *= np.divide(1, deviations, out=np.zeros_like(deviations), where=tells)

@@ -188,4 +188,4 @@ def _histories(events: Interactions, user_rows: NDArray[np.integer]) -> Historie
     if not known.any():  # there may be no user at all
         return Histories.of([[]] * len(known))
     found = events.histories.take(np.where(known, user_rows, 0))
-    return found.where(np.repeat(known, found.lengths))
+    return found if known.all() else found.where(np.repeat(known, found.lengths))

@@ -62,7 +62,7 @@ class Histories:
     def take(self, users: NDArray[np.integer]) -> Histories:
         """Give the histories of the chosen users, in that order."""
         positions = segment_positions(self.offsets, users)
-        return self._at(positions, self.lengths[users])
+        return self._at(positions, self.offsets[users + 1] - self.offsets[users])
 
     def first(self, n_events: int | NDArray[np.integer]) -> Histories:
         """Keep only the first n events of each user; n is one number, or one for each, (B,)."""
