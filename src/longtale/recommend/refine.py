@@ -30,7 +30,6 @@ _TRIED: Sequence[tuple[RetrieverName, str, tuple[float, ...]]] = (
     ("semantic", "profile_length", (5, 20, 100)),
 )
 _CUTOFF = 10
-_BATCH = 256
 
 
 def refined(settings: ModelsSettings, fold: Fold, vectors: Floats, cost: Cost) -> ModelsSettings:
@@ -67,7 +66,7 @@ def _with(
 def _quality(retriever: Retriever, fold: Fold) -> float:
     """Give the mean nDCG of a retriever alone."""
     found = []
-    for batch in fold.batches(_BATCH):
+    for batch in fold.batches():
         scores = retriever.scores(batch.queries)
         ranks = target_ranks(scores, batch.targets, masked=batch.seen, ranked=batch.ranked)
         found.append(ndcg(ranks, _CUTOFF))

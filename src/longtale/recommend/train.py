@@ -12,6 +12,7 @@ from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend, Example
 from longtale.blend.hybrid import Hybrid, source_scores
 from longtale.contracts import Retriever
+from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.splits.bands import bands
 from longtale.data.splits.split import Fold, ProtocolName, split, validation_fold
@@ -27,9 +28,6 @@ from longtale.recommend.pipeline import Recommender
 from longtale.recommend.refine import refined
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, Quality
 from longtale.seeds import generator
-
-_BATCH = 256
-"""Requests that are scored at once: 256 x 12k items x 7 sources are 86 MB."""
 
 
 def train(
@@ -58,7 +56,10 @@ def train(
         models = settings.models.model_copy(update={"use": ("semantic",)})
         settings = settings.model_copy(update={"models": models})
     chosen = _validated(dataset, settings, cost)
-    item_vectors = _encode(dataset, settings, cost)
+    if chosen is not None and chosen.catalog is dataset.catalog:
+        item_vectors = chosen.item_vectors
+    else:
+        item_vectors = _encode(dataset, settings, cost)
     models = settings.models if chosen is None else chosen.models
     retrievers = fit_retrievers(dataset, item_vectors.vectors, models, cost, purpose="answering")
     blender = _untried(retrievers, settings.blend) if chosen is None else chosen.blender
@@ -118,6 +119,7 @@ class _Chosen:
     """What the validation fold decided, and the parts that were fitted to decide it."""
 
     models: ModelsSettings
+    catalog: Catalog
     item_vectors: ItemVectors
     retrievers: tuple[Retriever, ...]
     blender: ConvexBlend
@@ -140,7 +142,7 @@ def _choose(fold: Fold, settings: LongtaleSettings, cost: Cost) -> _Chosen:
         models = refined(models, fold, vectors, cost)
     retrievers = fit_retrievers(fold.train, vectors, models, cost, purpose="validation")
     blender = _fit_blend(retrievers, fold, settings.blend, cost)
-    return _Chosen(models, item_vectors, retrievers, blender)
+    return _Chosen(models, fold.train.catalog, item_vectors, retrievers, blender)
 
 
 def _encode(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
@@ -175,7 +177,7 @@ def _fit_blend(
 
 
 def _examples(retrievers: tuple[Retriever, ...], fold: Fold, advance: Advance) -> Iterator[Example]:
-    for batch in fold.batches(_BATCH):
+    for batch in fold.batches():
         masked = batch.seen.toarray() != 0
         if fold.ranked is not None:
             masked |= ~fold.ranked

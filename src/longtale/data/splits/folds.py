@@ -52,8 +52,11 @@ class Fold:
             given=None if self.given is None else self.given[chosen],
         )
 
-    def batches(self, size: int) -> Iterator[Fold]:
-        """Give all requests in their order, at most `size` at a time."""
+    def batches(self, size: int = 256) -> Iterator[Fold]:
+        """Give all requests in their order, at most `size` at a time.
+
+        Scores of 256 requests for 12,000 items by 7 sources take 86 MB.
+        """
         for start in range(0, len(self), size):
             yield self.take(np.arange(start, min(start + size, len(self))))
 
