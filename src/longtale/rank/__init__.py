@@ -1,0 +1,1 @@
+"""From candidates to a slate: what is known of each, a learned order, and what else counts."""
