@@ -7,6 +7,7 @@ from tests.contracts.reranker import Items, RerankerLaws
 from longtale.rank.calibrated import Calibrated, CalibratedSettings
 from longtale.rank.diversity import DPP, MMR, DPPSettings, MMRSettings
 from longtale.rank.limits import Limits, LimitSettings
+from longtale.rank.tail import LongTail, LongTailSettings
 
 
 class TestMMR(RerankerLaws):
@@ -47,3 +48,13 @@ class TestLimits(RerankerLaws):
     @classmethod
     def made(cls, items: Items, settings: LimitSettings) -> Limits:
         return Limits.of(items.codes, items.is_new, settings)
+
+
+class TestLongTail(RerankerLaws):
+    settings = LongTailSettings(strength=0.5, reach=3)
+    neutral = LongTailSettings(strength=0, reach=3)
+    other_settings = LongTailSettings(strength=1, reach=9, slope=0.5, tail_share=0.1)
+
+    @classmethod
+    def made(cls, items: Items, settings: LongTailSettings) -> LongTail:
+        return LongTail.fit(items.counts, settings)
