@@ -12,6 +12,7 @@ from scipy import sparse
 
 from longtale.arrays import Floats, compact
 from longtale.contracts import State
+from longtale.data.arrivals import Arrivals
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.models.interest import interest, silent
@@ -45,8 +46,9 @@ class UserKNN:
     Args:
         settings: what it was fitted with.
         liked: float32 (U, N), 1 where a user liked an item.
+        likers: float32 (N, U), the same turned over.
         item_weights: float32 (N,), w; 0 for items that nobody touched.
-        compared: float32 (N, U), column v is w∘x_v scaled to length 1.
+        lengths: float32 (U,), |w∘x_v|; 1 for users who liked nothing.
     """
 
     name: ClassVar[str] = "user_knn"
@@ -54,20 +56,33 @@ class UserKNN:
 
     settings: UserKNNSettings
     liked: sparse.csr_array
+    likers: sparse.csr_array
     item_weights: Floats
-    compared: sparse.csr_array
+    lengths: Floats
 
     @classmethod
     def fit(cls, dataset: Dataset, settings: UserKNNSettings) -> Self:
         """Weigh the items; beyond that the users themselves are the model."""
         known = dataset.item_counts > 0
-        return cls._of(settings, interest(dataset.interactions.histories, known, binary=True))
+        liked = interest(dataset.interactions.histories, known, binary=True)
+        return cls._of(settings, liked, _turned(liked))
+
+    def updated(self, dataset: Dataset, events: Arrivals) -> Self:
+        """Let the new events in among those of the users: exact."""
+        found = events.liked
+        more = sparse.coo_array(
+            (np.ones(len(found), dtype=np.float32), (found.users, found.items)),
+            shape=(dataset.n_users, dataset.n_items),
+        )
+        return self._of(self.settings, _joined(self.liked, more), _joined(self.likers, more.T))
 
     def scores(self, queries: Queries) -> Floats:
         known = self.item_weights > 0
         half_life = self.settings.half_life
         interests = interest(queries.histories, known, binary=True, half_life=half_life)
-        similar = _unit(_weighted(interests, self.item_weights)) @ self.compared
+        asker = _weighted(_unit(_weighted(interests, self.item_weights)), self.item_weights)
+        similar = asker @ self.likers  # (B, U)
+        similar.data /= self.lengths[similar.indices]
         similar.data **= self.settings.sharpness
         nearest = _only_largest(similar, self.settings.neighbours)
         return silent((nearest @ self.liked).toarray(), interests, known)
@@ -77,16 +92,33 @@ class UserKNN:
 
     @classmethod
     def restore(cls, settings: UserKNNSettings, state: State) -> Self:
-        return cls._of(settings, sparse_restored(state))
+        liked = sparse_restored(state)
+        return cls._of(settings, liked, _turned(liked))
 
     @classmethod
-    def _of(cls, settings: UserKNNSettings, liked: sparse.csr_array) -> Self:
-        n_users, n_items = liked.shape
-        counts = np.bincount(liked.indices, minlength=n_items)
+    def _of(
+        cls, settings: UserKNNSettings, liked: sparse.csr_array, likers: sparse.csr_array
+    ) -> Self:
+        n_users = liked.shape[0]
+        counts = np.diff(likers.indptr)
         weights = np.log1p(n_users / np.maximum(counts, 1)) ** settings.idf
         item_weights = np.where(counts > 0, weights, 0).astype(np.float32)
-        compared = compact(sparse.csr_array(_unit(_weighted(liked, item_weights)).T))
-        return cls(settings, liked, item_weights, compared)
+        lengths = np.sqrt(liked @ item_weights**2)
+        return cls(settings, liked, likers, item_weights, np.where(lengths > 0, lengths, 1))
+
+
+def _turned(liked: sparse.csr_array) -> sparse.csr_array:
+    return compact(sparse.csr_array(liked.T))
+
+
+def _joined(known: sparse.csr_array, more: sparse.coo_array) -> sparse.csr_array:
+    """Give 1 where either has something; what is known may have fewer rows and columns."""
+    n_new = more.shape[0] - known.shape[0]
+    indptr = np.append(known.indptr, np.repeat(known.indptr[-1:], n_new))
+    wide = sparse.csr_array((known.data, known.indices, indptr), shape=more.shape)
+    joined = wide + sparse.csr_array(more)
+    joined.data = np.ones_like(joined.data)
+    return compact(joined)
 
 
 def _weighted(liked: sparse.csr_array, item_weights: Floats) -> sparse.csr_array:
