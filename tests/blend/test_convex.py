@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from longtale.blend.convex import BlendSettings, ConvexBlend, Example
+from longtale.blend.convex import BlendSettings, ConvexBlend
+from longtale.blend.lists import Example, Lists
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.errors import SettingsError
@@ -28,7 +29,8 @@ def _example(rng: np.random.Generator, *, noise: float, n_requests: int = 64) ->
 
 def _fit(example: Example, **settings: float) -> ConvexBlend:
     newcomers = np.full(len(example.scores), 1 / len(example.scores), dtype=np.float32)
-    return ConvexBlend.fit([example], BlendSettings(**settings), newcomer_weights=newcomers)
+    own = BlendSettings(**settings)
+    return ConvexBlend.fit(Lists.of(example, own.depth), own, newcomer_weights=newcomers)
 
 
 def _hit_rate(blended: np.ndarray, example: Example) -> float:
@@ -90,15 +92,18 @@ def test_newcomers_weights_are_chosen_by_newcomers(rng: np.random.Generator) -> 
     acted, new = _example(rng, noise=0.15), _example(rng, noise=0.15)
     new.scores[1] = np.nan
     examples = [acted, replace(new, queries=Queries.of([[]] * 64))]
+    lists = Lists.concatenated([Lists.of(example, 200) for example in examples])
     prior = np.array([0.1, 0.0, 0.9], dtype=np.float32)
-    blend = ConvexBlend.fit(examples, BlendSettings(), newcomer_weights=prior)
+    blend = ConvexBlend.fit(lists, BlendSettings(), newcomer_weights=prior)
     assert blend.newcomer_weights[0] > blend.newcomer_weights[2]
     assert blend.weights[1] > 0.1
 
 
 def test_no_validation_request_is_refused() -> None:
+    example = _example(np.random.default_rng(0), noise=1)
+    newcomers = Lists.of(replace(example, queries=Queries.of([[]] * 64)), 200)
     with pytest.raises(SettingsError, match="at least one validation request"):
-        ConvexBlend.fit([], BlendSettings(), newcomer_weights=np.ones(1, np.float32))
+        ConvexBlend.fit(newcomers, BlendSettings(), newcomer_weights=np.ones(3, np.float32))
 
 
 def test_silent_sources_win_no_newcomers_by_the_order_of_items(rng: np.random.Generator) -> None:

@@ -199,7 +199,7 @@ def _with_broken(recommender: Recommender, names: set[str]) -> Recommender:
 
 
 def test_a_broken_part_is_named_and_the_others_answer(recommender: Recommender) -> None:
-    strongest = recommender.hybrid.sources[recommender.hybrid.blender.weights.argmax()]
+    strongest = recommender.hybrid.sources[recommender.hybrid.blender.convex.weights.argmax()]
     answer = _with_broken(recommender, {strongest}).recommend("user 0", n=5)
     assert answer.degraded == (strongest,)
     assert len(answer.items) == 5
@@ -229,7 +229,7 @@ def test_search_reads_words_whatever_the_blend_thinks_of_meaning(recommender: Re
 
 
 def test_search_names_the_parts_that_failed(recommender: Recommender) -> None:
-    strongest = recommender.hybrid.sources[recommender.hybrid.blender.weights.argmax()]
+    strongest = recommender.hybrid.sources[recommender.hybrid.blender.convex.weights.argmax()]
     broken = _with_broken(recommender, {"semantic", strongest})
     assert broken.search("rocket").degraded == ("semantic",)
     assert set(broken.search("rocket", user="user 0").degraded) == {"semantic", strongest}

@@ -35,3 +35,17 @@ def standardised(scores: Floats) -> Floats:
     tells = deviations > ROUNDING * np.abs(means)
     centred *= np.divide(1, deviations, out=np.zeros_like(deviations), where=tells)
     return centred
+
+
+def unheard(shares: Floats, scores: Floats, weights: Floats) -> Floats:
+    """Put -inf into the first source where no source with any weight can score an item.
+
+    Args:
+        shares: float32 (S, B, N), what each source adds; changed in place.
+        scores: float32 (S, B, N), NaN where a source cannot say.
+        weights: float32 (S, B).
+    """
+    used = weights.any(axis=1)
+    heard = ~np.isnan(scores[used]) & (weights[used] > 0)[:, :, None]
+    shares[0][~heard.any(axis=0)] = -np.inf
+    return shares

@@ -13,7 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from longtale.blend.convex import BlendSettings, ConvexBlend
+from longtale.blend.convex import BlendSettings
+from longtale.blend.gate import GatedBlend
 from longtale.blend.hybrid import Hybrid
 from longtale.data.catalog import Catalog, TextField
 from longtale.data.dataset import Dataset
@@ -75,7 +76,7 @@ def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
         restore_retriever(part["name"], part["settings"], load_file(_retriever(folder, part)))
         for part in facts["retrievers"]
     )
-    blender = ConvexBlend.restore(
+    blender = GatedBlend.restore(
         BlendSettings.parse(facts["blend"]), load_file(folder / "blend.safetensors")
     )
     arrays = load_file(folder / "vectors.safetensors")
