@@ -1,0 +1,1 @@
+"""The sequence model: what comes next, read from the order of a history."""
