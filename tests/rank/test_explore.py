@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from longtale.data.candidates import Candidates
 from longtale.errors import DataError
+from longtale.evaluate.logged_slates import LoggedSlates
+from longtale.evaluate.off_policy import ips
 from longtale.rank.explore import EpsilonGreedy, EpsilonGreedySettings, Explored
 from longtale.rank.thompson import BayesianLinear, Thompson, ThompsonSettings
 from longtale.seeds import generator
@@ -92,6 +94,26 @@ def test_slates_are_full_of_given_items_each_once(seed, epsilon, k, n_items):
         assert kept.sum() == len(set(items[kept])) == min(k, n_items)
         assert set(items[kept]) <= set(candidates.items[0])
         np.testing.assert_array_equal(np.isnan(propensities), ~kept)
+
+
+def test_what_was_recorded_judges_another_policy_without_bias(rng):
+    """The slate of the five items that were hardly shown, judged on slates that lent places."""
+    n = 4_000
+    explored = greedy(0.5).explore(same_request(n), K, rng=rng)
+    clicks = rng.random((N_ITEMS, K))  # by item and place
+    items, places = explored.slate.items, np.broadcast_to(np.arange(K), (n, K))
+    rewards = rng.random((n, K)) < clicks[items, places]
+    logged = LoggedSlates(
+        np.repeat(np.arange(n), K),
+        places.ravel() + 1,
+        explored.propensities.ravel().astype(np.float64),
+        rewards.ravel().astype(np.float64),
+    )
+    uniform_over_pool = np.where(items < N_ITEMS - K, 1 / (N_ITEMS - K), 0).ravel()
+    truth = clicks[: N_ITEMS - K].mean(axis=0).sum()
+    found = ips(logged, uniform_over_pool, rng=rng)
+    assert found.low < truth < found.high
+    assert found.high - found.low < 0.2
 
 
 FEATURES = generator(1, "features").normal(size=(N_ITEMS, 3)).astype(np.float32)
