@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.contracts.updatable import UpdatableLaws
 
+from longtale.models import item_knn
 from longtale.models.item_knn import ItemKNN, ItemKNNSettings
 from longtale.models.popular import Popular, PopularSettings, Rising, RisingSettings
 from longtale.models.user_knn import UserKNN, UserKNNSettings
@@ -34,3 +36,10 @@ class TestItemKNN(UpdatableLaws):
     fit = staticmethod(ItemKNN.fit)
     rtol = 0.3  # among 40 items and 500 events, 36 more are many
     agreement = 0.99
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def never_fitted_anew(cls):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(item_knn, "_MANY", 1.0)
+            yield

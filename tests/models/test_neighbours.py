@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from longtale.data.arrivals import Arrivals, appended
 from longtale.data.query import Queries
 from longtale.data.synthetic import dataset_of, generated
+from longtale.models import item_knn
 from longtale.models.item_knn import ItemKNN, ItemKNNSettings
 from longtale.models.user_knn import UserKNN, UserKNNSettings
 from longtale.seeds import generator
@@ -42,6 +44,30 @@ def test_item_keeps_only_its_nearest_neighbours(dataset):
 def test_item_is_no_neighbour_of_itself(dataset):
     model = ItemKNN.fit(dataset, ItemKNNSettings())
     assert not model.weights.matrix.diagonal().any()
+
+
+@pytest.mark.parametrize("neighbours", [30, 4])
+def test_touched_items_find_their_neighbours_as_in_a_fit(dataset, monkeypatch, neighbours):
+    monkeypatch.setattr(item_knn, "_MANY", 1.0)
+    settings = ItemKNNSettings(neighbours=neighbours, b=0.5)
+    events = Arrivals.of([3, 3, 9], [5, 6, 5], times=[10**18] * 3)
+    later = appended(dataset, events)
+    model = ItemKNN.fit(dataset, settings).updated(later, events)
+    found, fitted = (m.weights.matrix.toarray() for m in (model, ItemKNN.fit(later, settings)))
+    np.testing.assert_allclose(found[[5, 6]], fitted[[5, 6]], rtol=1e-4)
+    both = (found != 0) & (fitted != 0)
+    np.testing.assert_allclose(
+        found[:, [5, 6]][both[:, [5, 6]]], fitted[:, [5, 6]][both[:, [5, 6]]], rtol=1e-4
+    )
+    assert np.mean((found != 0) == (fitted != 0)) > 0.98
+
+
+def test_many_touched_items_are_fitted_anew(dataset):
+    events = Arrivals.of([3] * 12, range(12), times=[10**18] * 12)
+    later = appended(dataset, events)
+    model = ItemKNN.fit(dataset, ItemKNNSettings()).updated(later, events)
+    fitted = ItemKNN.fit(later, ItemKNNSettings())
+    np.testing.assert_array_equal(model.weights.matrix.toarray(), fitted.weights.matrix.toarray())
 
 
 def test_user_scores_equal_those_of_all_pairs(dataset):

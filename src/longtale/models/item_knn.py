@@ -19,8 +19,8 @@ from longtale.models.linear import ItemWeights
 from longtale.schema import Serves
 from longtale.settings import Settings
 
-_DEAR = 0.5
-"""Share of the work of a fit from which on everything is fitted anew."""
+_MANY = 0.05
+"""Share of the items from which on a fit is no dearer than an update."""
 
 
 class ItemKNNSettings(Settings):
@@ -74,11 +74,10 @@ class ItemKNN:
         old = _widened(self.weights.matrix, dataset.n_items)
         if not len(touched):
             return replace(self, weights=ItemWeights(old, known))
+        if len(touched) > _MANY * dataset.n_items:
+            return type(self).fit(dataset, self.settings)
         weighted = _weighted(dataset, self.settings)
         columns = sparse.csc_array(weighted)[:, touched]  # (U, touched)
-        lengths = np.diff(weighted.indptr)
-        if lengths[columns.indices].sum() > _DEAR * (lengths.astype(np.int64) ** 2).sum():
-            return type(self).fit(dataset, self.settings)
         similar = sparse.csr_array(columns.T @ weighted)  # (touched, N)
         matrix = _replaced(old, touched, similar, self.settings.neighbours)
         return replace(self, weights=ItemWeights(compact(matrix), known))
@@ -122,27 +121,39 @@ def _replaced(
         similar: (T, N), how similar these are to all items; on the diagonal to themselves.
         kept: how many neighbours an item keeps.
     """
-    n_items = old.shape[0]
-    is_touched = np.zeros(n_items, dtype=np.bool_)
+    is_touched = np.zeros(old.shape[0], dtype=np.bool_)
     is_touched[touched] = True
-    rows, columns, values = _entries(old)
-    stay = ~(is_touched[rows] | is_touched[columns])
-    mine, theirs, found = _entries(similar)
-    mine = touched[mine]
-    others = ~is_touched[theirs]  # what the touched items are to the others, whose rows stay
-    rows = np.concatenate([rows[stay], mine, theirs[others]])
-    columns = np.concatenate([columns[stay], theirs, mine[others]])
-    values = np.concatenate([values[stay], found, found[others]])
-    chosen = _largest(rows, values, np.where(is_touched, kept + 1, kept))
-    chosen = chosen[rows[chosen] != columns[chosen]]
-    places = (rows[chosen], columns[chosen])
-    return sparse.csr_array(sparse.coo_array((values[chosen], places), shape=old.shape))
+    rows, stale = segment_rows(old.indptr), is_touched[old.indices]
+    mine = touched[segment_rows(similar.indptr)]
+    theirs, found = similar.indices, similar.data
+    # What the touched items are to the others, where that is enough to be kept.
+    enters = ~is_touched[theirs] & (found > _entry(old, kept)[theirs])
+    changed = is_touched.copy()
+    changed[rows[stale]] = True
+    changed[theirs[enters]] = True
+    stay = changed[rows] & ~is_touched[rows] & ~stale
+    new_rows = np.concatenate([rows[stay], mine, theirs[enters]])
+    columns = np.concatenate([old.indices[stay], theirs, mine[enters]])
+    values = np.concatenate([old.data[stay], found, found[enters]])
+    chosen = _largest(new_rows, values, np.where(is_touched, kept + 1, kept))
+    chosen = chosen[new_rows[chosen] != columns[chosen]]
+    remade = np.bincount(new_rows[chosen], minlength=len(changed))
+    counts = np.where(changed, remade, np.diff(old.indptr))
+    indices, data = (np.empty(counts.sum(), dtype=part.dtype) for part in (old.indices, old.data))
+    is_new, is_same = np.repeat(changed, counts), ~changed[rows]
+    indices[is_new], indices[~is_new] = columns[chosen], old.indices[is_same]
+    data[is_new], data[~is_new] = values[chosen], old.data[is_same]
+    return sparse.csr_array((data, indices, offsets_of(counts)), shape=old.shape)
 
 
-def _entries(
-    matrix: sparse.csr_array,
-) -> tuple[NDArray[np.integer], NDArray[np.integer], Floats]:
-    return segment_rows(matrix.indptr), matrix.indices, matrix.data.astype(np.float32, copy=False)
+def _entry(matrix: sparse.csr_array, kept: int) -> Floats:
+    """Give what a similarity must exceed to be kept by each item, (N,): 0 where there is room."""
+    counts = np.diff(matrix.indptr)
+    least = np.zeros(len(counts), dtype=np.float32)
+    used = counts > 0  # `reduceat` cannot do with empty rows
+    least[used] = np.minimum.reduceat(matrix.data, matrix.indptr[:-1][used])
+    least[counts < kept] = 0
+    return least
 
 
 def _largest(
