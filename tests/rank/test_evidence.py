@@ -62,3 +62,15 @@ def test_numbers_are_measures_not_keys():
 
 def test_a_number_that_never_varies_has_no_spread():
     assert np.isnan(told(year=[1990, 1990]).spreads["year"])
+
+
+def test_a_comma_in_few_names_parts_no_list():
+    names = ["Parts Co., Inc."] * 2 + ["Stanley", "Acme"] * 6
+    codes = told(genres=names).groups["genres"]
+    assert codes.shape == (14, 1)
+    assert codes[0] == codes[1] != codes[2]
+
+
+def test_the_separator_of_most_cells_parts_them():
+    codes = told(genres=["a,b", "b,a", "c|a,b"]).groups["genres"]
+    assert (codes[:2] >= 0).all()

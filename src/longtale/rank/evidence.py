@@ -22,6 +22,7 @@ NEVER = np.iinfo(np.int64).max
 
 _GROUPING = (Role.CREATOR, Role.CATEGORY)
 _MAX_CODES = 8  # values of one cell that are read; more say little and cost in every answer
+_LIST_SHARE = 0.2  # of cells: a comma in fewer is that of `Stanley, Inc.`
 _OWN_COLUMNS = (Column.AVAILABLE_FROM, Column.AVAILABLE_UNTIL, Column.HIDDEN)
 
 
@@ -112,9 +113,7 @@ def _groups(catalog: Catalog) -> dict[str, Rows]:
 
 def _codes(cells: pl.Series) -> Rows:
     """Number the values of list-like cells, int32 (N, M); a value of one item groups nothing."""
-    joined = cells.drop_nulls()
-    used = [sign for sign in LIST_SEPARATORS if joined.str.contains(sign, literal=True).any()]
-    lists = cells.str.split(used[0]) if used else cells.str.split("\0")
+    lists = cells.str.split(_separator(cells))
     table = pl.DataFrame({"row": np.arange(len(cells), dtype=np.int64), "value": lists})
     table = table.explode("value").with_columns(pl.col("value").str.strip_chars())
     table = table.filter(pl.col("value") != "").unique(maintain_order=True)
@@ -127,6 +126,18 @@ def _codes(cells: pl.Series) -> Rows:
     codes = np.full((len(cells), int(places.max(initial=0)) + 1), -1, dtype=np.int32)
     codes[table["row"].to_numpy(), places] = table["code"].to_numpy()
     return codes
+
+
+def _separator(cells: pl.Series) -> str:
+    """Give the sign that parts most cells; one that is in few is part of a name."""
+
+    def share(sign: str) -> float:
+        return float(
+            cells.str.contains(sign, literal=True).fill_null(value=False).to_numpy().mean()
+        )
+
+    sign = max(LIST_SEPARATORS, key=share)
+    return sign if share(sign) >= _LIST_SHARE else "\0"
 
 
 def _numbers(frame: pl.DataFrame) -> dict[str, Floats]:
