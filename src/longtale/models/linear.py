@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -46,6 +46,14 @@ class ItemWeights:
         weights[rows[asked], columns[asked]] = self.matrix.data[entries[asked]]
         return weights
 
+    def towards_tail(self, counts: NDArray[np.integer], beta: float) -> Self:
+        """Give weights whose columns are multiplied by `propensity_weights`."""
+        if not beta:
+            return self
+        scaled = self.matrix.copy()
+        scaled.data *= propensity_weights(counts, beta)[scaled.indices]
+        return replace(self, matrix=scaled)
+
     def state(self) -> State:
         """Give the arrays."""
         return {**sparse_state(self.matrix), "known": self.known}
@@ -54,6 +62,33 @@ class ItemWeights:
     def restore(cls, state: State) -> Self:
         """Build again from the arrays."""
         return cls(sparse_restored(state), np.asarray(state["known"], dtype=np.bool_))
+
+
+def propensity_weights(counts: NDArray[np.integer], beta: float) -> Floats:
+    """Give what an item's score is multiplied by to lift the tail, float32 (N,).
+
+        w_i = σ(0) / σ(β (log(1 + n_i) - m)),  m = the mean of log(1 + n) over items with events
+
+    An item is seen with a probability that grows with how often it was touched, here a logistic
+    function of the logarithm; dividing by it asks what people would do if all were seen alike
+    (inverse propensity). It is 1 everywhere at β = 0, and 1 for an item of middling popularity.
+    Since it multiplies the columns of the weights after they were solved for, scores of a
+    linear model may as well be multiplied by it at answering.
+
+    Source: the log-sigmoid propensity of IPS-LAE, linear autoencoders with inverse propensities.
+
+    Args:
+        counts: int (N,), events of each item.
+        beta: how steeply the propensity grows with popularity; 0 changes nothing.
+
+    Example:
+        >>> propensity_weights(np.array([0, 3, 3, 63]), 0.0).tolist()
+        [1.0, 1.0, 1.0, 1.0]
+    """
+    logs = np.log1p(counts)
+    touched = counts > 0
+    middle = logs[touched].mean() if touched.any() else 0.0
+    return (0.5 * (1 + np.exp(-beta * (logs - middle)))).astype(np.float32)
 
 
 def sparse_state(matrix: sparse.csr_array) -> dict[str, NDArray[np.generic]]:
