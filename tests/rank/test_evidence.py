@@ -74,3 +74,13 @@ def test_a_comma_in_few_names_parts_no_list():
 def test_the_separator_of_most_cells_parts_them():
     codes = told(genres=["a,b", "b,a", "c|a,b"]).groups["genres"]
     assert (codes[:2] >= 0).all()
+
+
+def test_approval_is_the_share_of_likes_drawn_to_the_mean():
+    dataset = dataset_of([[0], [0], [1]], dismissed=[[1], [1], [1]], n_items=3)
+    evidence = ItemEvidence.of(dataset, np.eye(3, dtype=np.float32))
+    np.testing.assert_allclose(evidence.approval, [(2 + 5) / 12, (1 + 5) / 14, 0.5], rtol=1e-6)
+
+
+def test_without_dismissals_there_is_no_approval():
+    assert ItemEvidence.of(dataset_of([[0]]), np.eye(1, dtype=np.float32)).approval is None

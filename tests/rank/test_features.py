@@ -167,6 +167,14 @@ def test_groups_count_events_of_the_same_genre(table, dataset, queries, items):
         assert column(table, "share genres")[5, place] == pytest.approx(own.count(genre) / len(own))
 
 
+def test_approval_is_that_of_the_item_and_of_the_history(queries, items, evidence):
+    approval = np.linspace(0, 1, N_ITEMS, dtype=np.float32)
+    table = features(queries, items, scored_of(N), replace(evidence, approval=approval))
+    own = queries.histories.take(np.array([4])).items
+    np.testing.assert_allclose(column(table, "approval")[4], approval[items[4]])
+    assert column(table, "mean approval")[4, 0] == pytest.approx(approval[own].mean(), rel=1e-5)
+
+
 def test_numbers_are_measured_from_the_history(table, dataset, queries, items):
     years = dataset.catalog.frame["year"].to_numpy()
     own = years[dataset.histories(queries.user_rows[[6]]).items]

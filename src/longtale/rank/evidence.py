@@ -22,6 +22,7 @@ NEVER = np.iinfo(np.int64).max
 
 _GROUPING = (Role.CREATOR, Role.CATEGORY)
 _MAX_CODES = 8  # values of one cell that are read; more say little and cost in every answer
+_PRIOR = np.float32(10)  # answers about an item that count as much as those about all
 _LIST_SHARE = 0.2  # of cells: a comma in fewer is that of `Stanley, Inc.`
 _OWN_COLUMNS = (Column.AVAILABLE_FROM, Column.AVAILABLE_UNTIL, Column.HIDDEN)
 
@@ -35,6 +36,8 @@ class ItemEvidence:
         vectors: float32 (N, D), unit rows; a zero row has no text.
         groups: by column, such as a brand or genres, int32 (N, M): codes from 0 up, -1 is none.
         numbers: by column, such as a year or a price, float32 (N,), NaN where it is unknown.
+        approval: float32 (N,), share of interest among all that was said of an item; None where
+            nobody turned anything down.
         recent: float32 (2, N), interactions in the last 7 and 30 days; None without times.
         first_seen: int64 (N,), microseconds UTC of the first interaction, `NEVER` where there was
             none; None without times.
@@ -45,6 +48,7 @@ class ItemEvidence:
     vectors: Floats
     groups: Mapping[str, Rows]
     numbers: Mapping[str, Floats]
+    approval: Floats | None = None
     recent: Floats | None = None
     first_seen: Times | None = None
     now: int = 0
@@ -59,16 +63,17 @@ class ItemEvidence:
         """
         counts = dataset.item_counts.astype(np.float32)
         groups, numbers = _groups(dataset.catalog), _numbers(dataset.catalog.frame)
+        approval = _approval(counts, _counted(dataset.dismissals.items, dataset.n_items))
         times = dataset.interactions.times
         if times is None or not len(times):
-            return cls(counts, vectors, groups, numbers)
+            return cls(counts, vectors, groups, numbers, approval)
         items, now = dataset.interactions.items, int(times.max())
         first_seen = np.full(dataset.n_items, NEVER, dtype=np.int64)
         np.minimum.at(first_seen, items, times)
         recent = np.stack(
             [_counted(items[times > now - d * DAY], dataset.n_items) for d in RECENT_DAYS]
         )
-        return cls(counts, vectors, groups, numbers, recent, first_seen, now)
+        return cls(counts, vectors, groups, numbers, approval, recent, first_seen, now)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -99,6 +104,14 @@ class ItemEvidence:
         known = {name: values[np.isfinite(values)] for name, values in self.numbers.items()}
         spreads = {name: np.float32(v.std()) for name, v in known.items() if len(v)}
         return {n: s if s > 0 else np.float32(np.nan) for n, s in spreads.items()}
+
+
+def _approval(liked: Floats, disliked: Floats) -> Floats | None:
+    """Give the share of likes, drawn towards that of all items as if by ten more answers."""
+    if not disliked.any():
+        return None
+    overall = liked.sum() / (liked.sum() + disliked.sum())
+    return (liked + _PRIOR * overall) / (liked + disliked + _PRIOR)
 
 
 def _counted(items: Rows, n_items: int) -> Floats:

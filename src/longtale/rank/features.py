@@ -135,6 +135,10 @@ def _n_better(z: Floats) -> Floats:
 def _of_items(queries: Queries, items: Rows, evidence: ItemEvidence) -> Columns:
     yield "log count", evidence.popularity[items]
     yield "is new", evidence.is_new[items].astype(np.float32)
+    if evidence.approval is not None:
+        means, _ = _moments(queries, evidence.approval)
+        yield "approval", evidence.approval[items]
+        yield "mean approval", means[:, None]
     if evidence.recent is None or evidence.first_seen is None:
         return
     recent = [counts[items] for counts in evidence.recent]
