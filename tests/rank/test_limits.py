@@ -88,3 +88,20 @@ def test_quota_is_kept_as_far_as_new_items_within_the_limit_go(codes, is_new, k,
         n for n in range(len(new) + 1) if any(keeps(codes, c, most) for c in combinations(new, n))
     )
     assert is_new[found].sum() >= min(least, k, reachable)
+
+
+def test_columns_are_limited_at_once_each_by_its_own_number():
+    brands = np.int32([[0], [0], [1], [1], [2], [3]])
+    shops = np.int32([[0], [1], [0], [0], [0], [1]])
+    items = np.arange(6, dtype=np.int32)[None]
+    candidates = Candidates(items, -items.astype(np.float32))
+    is_new = np.zeros(6, dtype=np.bool_)
+    limits = Limits.by_column([(brands, 1), (shops, 2)], is_new, LimitSettings())
+    assert limits.rerank(Queries.of([[]]), candidates, 3).items.tolist() == [[0, 2, 5]]
+
+
+def test_column_without_a_limit_limits_nothing():
+    items = np.arange(N, dtype=np.int32)[None]
+    candidates = Candidates(items, -items.astype(np.float32))
+    limits = Limits.by_column([(BRANDS, None)], NONE_NEW, LimitSettings())
+    assert limits.rerank(Queries.of([[]]), candidates, 3).items.tolist() == [[0, 1, 2]]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from longtale.data.candidates import Candidates
 from longtale.data.query import Queries
+from longtale.errors import SettingsError
 from longtale.rank.tail import LongTail, LongTailSettings
 from longtale.seeds import generator
 
@@ -41,6 +42,20 @@ def test_contribution_equals_the_formula_written_out():
 
 def test_dial_at_zero_adds_nothing():
     assert not dial(0).contribution(drawn_scores()).any()
+
+
+def test_turned_dial_is_the_one_made_with_that_strength():
+    turned = dial(0.1, reach=3).turned(0.7)
+    assert turned.settings == LongTailSettings(strength=0.7, reach=3)
+    scores = drawn_scores()
+    np.testing.assert_array_equal(
+        turned.contribution(scores), dial(0.7, reach=3).contribution(scores)
+    )
+
+
+def test_dial_cannot_be_turned_beyond_its_end():
+    with pytest.raises(SettingsError, match="strength"):
+        dial(0.1).turned(1.1)
 
 
 def test_what_cannot_be_scored_is_not_lifted():

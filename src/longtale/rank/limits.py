@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,7 +12,7 @@ from pydantic import Field
 from longtale.arrays import Mask, Rows
 from longtale.data.candidates import Candidates
 from longtale.data.query import Queries
-from longtale.rank.groups import n_groups
+from longtale.rank.groups import joined, n_groups
 from longtale.rank.rerank import Places, reordered
 from longtale.settings import Settings
 
@@ -39,22 +40,47 @@ class Limits:
     Args:
         settings: limit and quota.
         codes: int32 (N, M), groups of each item, -1 is none.
+        most: int64 (G,), at most so many items of each group.
         is_new: bool (N,), items that fulfil the quota.
     """
 
     settings: LimitSettings
     codes: Rows
+    most: Places
     is_new: Mask
 
     @classmethod
     def of(cls, codes: Rows, is_new: Mask, settings: LimitSettings) -> Self:
-        """Make it for items of these groups; see `rank.groups.joined` for several columns."""
-        return cls(settings, codes, is_new)
+        """Make it for items of these groups, all with the limit of the settings."""
+        return cls.by_column([(codes, settings.most_per_group)], is_new, settings)
+
+    @classmethod
+    def by_column(
+        cls, columns: Sequence[tuple[Rows, int | None]], is_new: Mask, settings: LimitSettings
+    ) -> Self:
+        """Make it for several columns that are limited at once, each by its own number.
+
+        One after the other would not do: what the second lets in, the first may forbid.
+
+        Args:
+            columns: groups, int32 (N, M), and at most how many items of each; None is no limit.
+            is_new: bool (N,), items that fulfil the quota.
+            settings: the quota; its limit is not used.
+        """
+        kept = [(codes, most) for codes, most in columns if most is not None]
+        limits = [np.full(n_groups(codes), most, dtype=np.int64) for codes, most in kept]
+        nothing = np.full((len(is_new), 0), -1, dtype=np.int32)
+        return cls(
+            settings,
+            joined([codes for codes, _ in kept]) if kept else nothing,
+            np.concatenate([*limits, np.empty(0, dtype=np.int64)]),
+            is_new,
+        )
 
     def rerank(self, queries: Queries, candidates: Candidates, k: int) -> Candidates:
         width = min(k, candidates.items.shape[1])
         places = np.full((len(candidates), width), -1, dtype=np.int64)
-        counts = np.zeros(n_groups(self.codes) + 1, dtype=np.int64)  # the last one is of none
+        counts = np.zeros_like(self.most)
         for own, items in zip(places, candidates.items, strict=True):
             kept = self._chosen(items[items >= 0], width, counts)
             own[: len(kept)] = kept
@@ -62,7 +88,7 @@ class Limits:
         return reordered(candidates, places)
 
     def _chosen(self, items: Rows, width: int, counts: Places) -> Places:
-        """Give the columns of one slate in rising order; `counts` (G + 1,) begins with zeros."""
+        """Give the columns of one slate in rising order; `counts` (G,) begins with zeros."""
         new = np.flatnonzero(self.is_new[items])
         chosen = self._allowed(items, new, min(self.settings.least_new, width), counts)
         rest = np.setdiff1d(np.arange(len(items)), chosen)
@@ -72,8 +98,7 @@ class Limits:
 
     def _allowed(self, items: Rows, places: Places, wanted: int, counts: Places) -> list[int]:
         """Give the first columns that the limit allows, at most so many, and count their groups."""
-        most = self.settings.most_per_group
-        if most is None:
+        if not self.codes.size:
             return places[:wanted].tolist()
         chosen: list[int] = []
         for place in places.tolist():
@@ -81,7 +106,7 @@ class Limits:
                 break
             own = self.codes[items[place]]
             own = own[own >= 0]
-            if (counts[own] < most).all():
+            if (counts[own] < self.most[own]).all():
                 counts[own] += 1
                 chosen.append(place)
         return chosen

@@ -17,7 +17,7 @@ while training; added to the scores of any model, it can move from answer to ans
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -77,6 +77,11 @@ class LongTail:
         border = np.quantile(known, settings.tail_share, method="lower") if len(known) else 0.0
         lift = np.logaddexp(0, -settings.slope * (known - border))
         return cls(settings, lift.astype(np.float32))
+
+    def turned(self, strength: float) -> Self:
+        """Give the same dial turned to another strength, 0 to 1; it costs nothing."""
+        own = self.settings.model_dump() | {"strength": strength}
+        return replace(self, settings=LongTailSettings.parse(own))
 
     def contribution(self, scores: Floats) -> Floats:
         """Give what the dial adds to each item's score: one more source of the blend.
