@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tests.contracts.retriever import CitingLaws
+from tests.contracts.test_retrievers import title_vectors
 
 from longtale.models.sequence_linear import SequenceLinear, SequenceLinearSettings
+from longtale.models.text_ease import TextEASE, TextEASESettings
 
 
 class TestSequenceLinear(CitingLaws):
@@ -21,3 +23,13 @@ class TestSequenceLinear(CitingLaws):
         kept=2,
     )
     fit = staticmethod(SequenceLinear.fit)
+
+
+class TestTextEASE(CitingLaws):
+    settings = TextEASESettings(l2=3, text=3)
+    other_settings = TextEASESettings(l2=9, text=9, text_l2=5, max_items=20, kept=2, half_life=1)
+    learns_items = False
+
+    @classmethod
+    def fit(cls, dataset, settings):
+        return TextEASE.fit(dataset, settings, title_vectors(dataset))
