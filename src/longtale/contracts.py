@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
+from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.schema import Serves
 from longtale.settings import Settings
@@ -90,8 +91,12 @@ class Retriever(Persistent, Protocol):
     answers, whoever asks.
     """
 
-    name: ClassVar[str]
     serves: ClassVar[Serves]
+
+    @property
+    def name(self) -> str:
+        """What it is called in settings, answers and reports."""
+        ...
 
     def scores(self, queries: Queries) -> Floats:
         """Give float32 (B, N), larger is better, NaN where it cannot say."""
@@ -107,11 +112,20 @@ class Citing(Protocol):
         ...
 
 
+@runtime_checkable
+class Reading(Protocol):
+    """A retriever that knows items by their vectors, so that new ones can be found at once."""
+
+    def with_vectors(self, vectors: Floats) -> Self:
+        """Answer for another catalogue, float32 (N', D), whose first N items are those known."""
+        ...
+
+
 class Blender(Persistent, Protocol):
     """Puts the scores of S sources onto one scale and adds them up.
 
-    Laws: one source in, same order out; a dead source (all NaN) changes nothing else; the
-    contributions sum to the blended score.
+    Laws: one source in, same order out, among items of equal evidence; a dead source (all NaN)
+    changes nothing else; the contributions sum to the blended score.
     """
 
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
@@ -124,6 +138,20 @@ class Blender(Persistent, Protocol):
         Returns:
             float32 (S, B, N) without NaN; the sum over sources is the blended score. Items that no
             source in use can score are -inf in the first source.
+        """
+        ...
+
+    def knowing(self, dataset: Dataset) -> Self:
+        """Give the blender that goes by what this dataset says of its items."""
+        ...
+
+    def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
+        """Give how far each source is trusted for some items, float32 (S, B, K), not negative.
+
+        Args:
+            queries: B requests.
+            scores: float32 (S, B, N), as for `contributions`.
+            items: int32 (B, K); those of padding (-1) mean nothing.
         """
         ...
 

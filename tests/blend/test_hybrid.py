@@ -66,11 +66,3 @@ def test_measuring_does_not_hide_a_broken_retriever() -> None:
 def test_only_sources_that_the_blend_uses_are_asked() -> None:
     hybrid = Hybrid((Rising(3), Broken(3)), ConvexBlend.equal(("rising", "broken"), ("rising",)))
     assert hybrid.source_scores(Queries.of([[0]]), 3).failed == ()
-
-
-def test_models_gives_the_blend_and_each_part() -> None:
-    one = np.ones(1, dtype=np.float32)
-    hybrid = Hybrid((Rising(3),), ConvexBlend(BlendSettings(), one, one))
-    models = hybrid.models(Queries.of([[0], []]), 3)
-    assert list(models) == ["blend", "rising"]
-    assert (models["blend"].argsort() == models["rising"].argsort()).all()

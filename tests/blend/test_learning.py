@@ -69,7 +69,8 @@ def test_weights_in_an_answer_are_those_that_were_used(rng):
     calibrated = (example.scores - example.scores.mean(-1, keepdims=True)) / example.scores.std(
         -1, keepdims=True
     )
-    weights = gated.weights_at(example.queries, example.scores)
+    items = np.tile(np.arange(N_ITEMS, dtype=np.int32), (N_REQUESTS, 1))
+    weights = gated.weights_at(example.queries, example.scores, items)
     np.testing.assert_allclose(
         gated.contributions(example.queries, example.scores), weights * calibrated, atol=1e-4
     )

@@ -89,6 +89,19 @@ class BlenderLaws:
             added = blender.contributions(one, scores[:, [b]])[unused]
             assert not added[np.isfinite(added)].any()
 
+    def test_weights_are_of_each_item_and_none_where_a_source_is_not_used(
+        self, blender, queries, scores
+    ):
+        items = np.tile(np.array([2, 1, 5], dtype=np.int32), (len(queries), 1))
+        weights = blender.weights_at(queries, scores, items)
+        assert weights.shape == (N_SOURCES, len(queries), 3)
+        assert weights.dtype == np.float32
+        assert (weights >= 0).all()
+        one = queries.take(np.array([0]))
+        alone = blender.weights_at(one, scores[:, :1], items[:1])
+        np.testing.assert_allclose(alone, weights[:, :1], rtol=1e-5)
+        assert (alone.any(axis=(1, 2)) == blender.uses(one)).all()
+
     def test_blending_leaves_the_scores_as_they_were(self, blender, queries, scores):
         before = scores.copy()
         blender.contributions(queries, scores)

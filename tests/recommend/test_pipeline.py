@@ -254,7 +254,17 @@ def test_an_answer_is_plain_json_in_the_agreed_shape(recommender: Recommender) -
         "items",
     ]
     (item,) = answer["items"]
-    assert list(item) == ["id", "score", "rank", "sources", "band", "reasons", "item"]
+    assert list(item) == [
+        "id",
+        "score",
+        "rank",
+        "sources",
+        "weights",
+        "propensity",
+        "band",
+        "reasons",
+        "item",
+    ]
     assert list(item["reasons"][0]) == ["code", "evidence", "weight", "text"]
 
 

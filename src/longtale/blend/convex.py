@@ -18,10 +18,11 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.blend.calibrate import standardised, unheard
 from longtale.blend.lists import Lists
 from longtale.contracts import State
+from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.errors import SettingsError
 from longtale.settings import Settings
@@ -124,6 +125,13 @@ class ConvexBlend:
         shares = np.zeros_like(scores)
         shares[used] = standardised(scores[used]) * weights[used, :, None]
         return unheard(shares, scores, weights)
+
+    def knowing(self, dataset: Dataset) -> Self:
+        return self
+
+    def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
+        weights = self.weights_of(queries)
+        return np.repeat(weights[:, :, None], items.shape[1], axis=2)
 
     def uses(self, queries: Queries) -> Mask:
         return np.asarray(self.weights_of(queries).any(axis=1))

@@ -17,9 +17,10 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.blend.calibrate import standardised, unheard
 from longtale.contracts import State
+from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.settings import Settings
 
@@ -51,6 +52,12 @@ class FixedBlend:
         weights = np.tile(self.weights[:, None], len(queries))
         own = standardised(scores) if self.settings.calibrated else np.nan_to_num(scores)
         return unheard(own * weights[:, :, None], scores, weights)
+
+    def knowing(self, dataset: Dataset) -> Self:
+        return self
+
+    def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
+        return np.tile(self.weights[:, None, None], items.shape)
 
     def uses(self, queries: Queries) -> Mask:
         return self.weights > 0

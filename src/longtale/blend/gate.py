@@ -19,21 +19,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.blend.calibrate import standardised, unheard
 from longtale.blend.convex import BlendSettings, ConvexBlend
 from longtale.blend.evidence import (
     ITEM_EVIDENCE,
     REQUEST_EVIDENCE,
+    item_evidence,
     request_evidence,
     sureness,
     widened,
 )
 from longtale.contracts import State
+from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 
 N_SLOPES = len(ITEM_EVIDENCE) + len(REQUEST_EVIDENCE) + 1
@@ -78,10 +80,8 @@ class GatedBlend:
         requests = request_evidence(queries)
         for source in np.flatnonzero(weights.any(axis=1)):
             standard = standardised(scores[[source]])[0]  # (B, N)
-            slopes, shift = self.slopes[source], self.shifts[source]
-            bent = known[source] * np.exp(
-                requests @ slopes[_OF_REQUEST] + slopes[-1] * sureness(standard)
-            )
+            shift = self.shifts[source]
+            bent = known[source] * self._bent(source, requests, sureness(standard))
             if shift and is_new.any():
                 standard[:, is_new] += shift * ~np.isnan(scores[source][:, is_new])
             gate = np.outer(bent, of_items[source]) + new[source][:, None]
@@ -91,15 +91,21 @@ class GatedBlend:
     def uses(self, queries: Queries) -> Mask:
         return self.convex.uses(queries)
 
-    def weights_at(self, queries: Queries, scores: Floats) -> Floats:
-        """Give the weight of each source for each item, float32 (S, B, N), as it is answered."""
+    def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
         known, new = self.convex.halves_of(queries)
-        sure = sureness(standardised(scores))
-        bent = known * np.exp(
-            self.slopes[:, _OF_REQUEST] @ request_evidence(queries).T + self.slopes[:, [-1]] * sure
-        )
         of_items, _ = self._of_items(scores.shape[-1])
-        return np.asarray(bent[:, :, None] * of_items[:, None] + new[:, :, None])
+        requests = request_evidence(queries)
+        weights = np.zeros((len(scores), *items.shape), dtype=np.float32)
+        for source in np.flatnonzero(self.uses(queries)):
+            sure = sureness(standardised(scores[[source]])[0])
+            bent = known[source] * self._bent(source, requests, sure)
+            weights[source] = bent[:, None] * of_items[source][items] + new[source][:, None]
+        return weights
+
+    def _bent(self, source: np.integer[Any], requests: Floats, sure: Floats) -> Floats:
+        """Give the part of a source's gate that requests decide, float32 (B,)."""
+        slopes = self.slopes[source]
+        return np.exp(requests @ slopes[_OF_REQUEST] + slopes[-1] * sure)
 
     def _of_items(self, n_items: int) -> tuple[Floats, Mask]:
         """Give the part of the gate that items decide, (S, N), and which of them are new, (N,)."""
@@ -115,6 +121,9 @@ class GatedBlend:
     def only(self, kept: Mask) -> Self:
         """Give the gate in which people with a history hear only some sources, bool (S,)."""
         return replace(self, convex=self.convex.only(kept))
+
+    def knowing(self, dataset: Dataset) -> Self:
+        return replace(self, items=item_evidence(dataset))
 
     def state(self) -> State:
         gate = {"slopes": self.slopes, "shifts": self.shifts, "items": self.items}

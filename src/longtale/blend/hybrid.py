@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,12 +45,6 @@ class Hybrid:
             for retriever, used in zip(self.retrievers, self.blender.uses(queries), strict=True)
         ]
         return source_scores(asked, queries, n_items, survive=True)
-
-    def models(self, queries: Queries, n_items: int) -> Mapping[str, Floats]:
-        """Give the scores (B, N) of the blend and of each of its parts by name."""
-        scores = source_scores(self.retrievers, queries, n_items).scores
-        blended = self.blender.contributions(queries, scores).sum(axis=0)
-        return {"blend": blended, **dict(zip(self.sources, scores, strict=True))}
 
 
 def source_scores(

@@ -43,36 +43,46 @@ class Slate:
 
     Args:
         candidates: items and final scores, best first.
-        sources: names of the S retrievers that took part.
-        contributions: float32 (S, B, K), what each source added to each score; they sum to it.
+        sources: names of the S parts that took part: retrievers, then what was turned or reranked.
+        contributions: float32 (S, B, K), what each part added to each item's own score; they sum to
+            it. A reranker may show less than that score: never more than at the places before.
+        weights: float32 (S', B, K), how far each of the first S' sources was trusted.
+        propensities: float32 (B, K), the probability that this item stood at this place; None where
+            nothing was left to chance.
         degraded: names of the parts that failed; the others stood in for them.
     """
 
     candidates: Candidates
     sources: tuple[str, ...]
     contributions: Floats
+    weights: Floats
+    propensities: Floats | None = None
     degraded: tuple[str, ...] = ()
 
     @classmethod
-    def best(
+    def of(
         cls,
+        candidates: Candidates,
         contributions: Floats,
-        k: int,
         *,
         sources: tuple[str, ...],
-        exclude: Mask,
+        weights: Floats | None = None,
+        propensities: Floats | None = None,
         degraded: tuple[str, ...] = (),
     ) -> Slate:
-        """Choose the k items with the largest sum of contributions.
+        """Put chosen items together with what each part said of them.
 
         Args:
-            contributions: float32 (S, B, N), what each source adds to each item's score.
-            k: how many; the answer is never wider than N.
-            sources: names of the S sources.
-            exclude: bool (B, N), items that must not come.
+            candidates: the items to be shown, (B, K).
+            contributions: float32 (S, B, N), what each part adds to each item's score.
+            sources: names of the S parts.
+            weights: float32 (S', B, K), trust in the first S' of them; None where it is the same
+                for all and nobody asks.
+            propensities: float32 (B, K).
             degraded: names of the parts that failed.
         """
-        candidates = Candidates.best(contributions.sum(axis=0), k, exclude=exclude)
         rows = np.maximum(candidates.items, 0)[None]  # padding has no contributions to speak of
         chosen = np.take_along_axis(contributions, rows, axis=2)
-        return cls(candidates, sources, chosen, degraded)
+        if weights is None:
+            weights = np.zeros((0, *candidates.items.shape), dtype=np.float32)
+        return cls(candidates, sources, chosen, weights, propensities, degraded)

@@ -31,11 +31,15 @@ class AnswerItem:
     score: float | None
     """None where no source could say: the item only fills the list."""
     sources: Mapping[str, float]
-    """What each retriever added to the score."""
+    """What each part added to the item's own score."""
+    weights: Mapping[str, float]
+    """How far the gate trusted each retriever for this item."""
     band: Band
     reasons: tuple[Reason, ...]
     item: Mapping[str, Json] = field(repr=False)
     """The item's own attributes."""
+    propensity: float = 1.0
+    """Probability that it stood at this place; 1 where nothing was left to chance."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def _item_as_dict(item: AnswerItem) -> Json:
         "score": None if item.score is None else round(item.score, 6),
         "rank": item.rank,
         "sources": {name: round(share, 6) for name, share in item.sources.items()},
+        "weights": {name: round(weight, 6) for name, weight in item.weights.items()},
+        "propensity": round(item.propensity, 6),
         "band": item.band.value,
         "reasons": [
             {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,19 @@ from numpy.typing import NDArray
 from longtale.arrays import Floats
 from longtale.contracts import Retriever
 from longtale.data.dataset import Dataset
-from longtale.errors import BundleFormatError
+from longtale.data.splits.split import Fold
+from longtale.errors import BundleFormatError, MissingExtraError
+from longtale.log import warn
 from longtale.models.als import ALS
+from longtale.models.cold_map import ColdMap
 from longtale.models.ease import EASE
 from longtale.models.item_knn import ItemKNN
 from longtale.models.popular import Popular, Rising
 from longtale.models.semantic import SemanticRetriever
+from longtale.models.sequence.retriever import SequenceRetriever
+from longtale.models.sequence_linear import SequenceLinear
 from longtale.models.user_knn import UserKNN
-from longtale.recommend.cost import Cost
+from longtale.recommend.cost import Advance, Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
 
 _CLASSES: Mapping[str, type[Retriever]] = {
@@ -27,36 +34,64 @@ _CLASSES: Mapping[str, type[Retriever]] = {
     ItemKNN.name: ItemKNN,
     UserKNN.name: UserKNN,
     EASE.name: EASE,
+    SequenceLinear.name: SequenceLinear,
     ALS.name: ALS,
+    ColdMap.name: ColdMap,
+    "sequence": SequenceRetriever,
+    "sequence_text": SequenceRetriever,
     SemanticRetriever.name: SemanticRetriever,
 }
 
 
-def fit_retrievers(
-    dataset: Dataset, vectors: Floats, settings: ModelsSettings, cost: Cost, *, purpose: str
-) -> tuple[Retriever, ...]:
-    """Fit the chosen retrievers.
+TRAINED: tuple[RetrieverName, ...] = ("sequence", "sequence_text")
+"""Retrievers that are trained pass by pass, and so can be stopped early and resumed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """What retrievers are fitted with.
 
     Args:
         dataset: all that they may see.
         vectors: float32 (N, D), whitened vectors of the items.
         settings: which retrievers, and the settings of each.
+        held_out: requests by which training is stopped early; None trains as set.
+        checkpoints: folder in which training that was cut off goes on; None keeps nothing.
+    """
+
+    dataset: Dataset
+    vectors: Floats
+    settings: ModelsSettings
+    held_out: Fold | None = None
+    checkpoints: Path | None = None
+
+
+def fit_retrievers(fitting: Fitting, cost: Cost, *, purpose: str) -> tuple[Retriever, ...]:
+    """Fit the chosen retrievers; those that cannot be had here are left out and named.
+
+    Args:
+        fitting: with what.
         cost: where the time is booked.
         purpose: what they are fitted for, to tell one stage from another.
     """
     fitted = []
-    for name in settings.use:
-        if name == "rising" and not dataset.has_times:
+    for name in fitting.settings.use:
+        if name == "rising" and not fitting.dataset.has_times:
             continue
-        with cost.stage(f"fit {name} for {purpose}"):
-            fitted.append(fit_retriever(name, dataset, vectors, settings))
+        total = getattr(fitting.settings, name).epochs if name in TRAINED else None
+        with cost.stage(f"fit {name} for {purpose}", total=total) as advance:
+            try:
+                fitted.append(fit_retriever(name, fitting, purpose=purpose, advance=advance))
+            except MissingExtraError as error:
+                warn("retriever left out", source=name, reason=str(error))
     return tuple(fitted)
 
 
 def fit_retriever(
-    name: RetrieverName, dataset: Dataset, vectors: Floats, settings: ModelsSettings
+    name: RetrieverName, fitting: Fitting, *, purpose: str = "", advance: Advance | None = None
 ) -> Retriever:
     """Fit one retriever; see `fit_retrievers`."""
+    dataset, vectors, settings = fitting.dataset, fitting.vectors, fitting.settings
     match name:
         case "popular":
             return Popular.fit(dataset, settings.popular)
@@ -68,10 +103,34 @@ def fit_retriever(
             return UserKNN.fit(dataset, settings.user_knn)
         case "ease":
             return EASE.fit(dataset, settings.ease)
+        case "sequence_linear":
+            return SequenceLinear.fit(dataset, settings.sequence_linear)
         case "als":
             return ALS.fit(dataset, settings.als)
+        case "cold_map":
+            return ColdMap.fit(dataset, settings.cold_map, vectors)
         case "semantic":
             return SemanticRetriever.fit(dataset, settings.semantic, vectors)
+        case "sequence" | "sequence_text":
+            folder = fitting.checkpoints
+            return SequenceRetriever.fit(
+                dataset,
+                getattr(settings, name),
+                vectors,
+                validation=fitting.held_out,
+                checkpoint=None if folder is None else folder / f"{name}-{purpose}",
+                on_progress=advance,
+            )
+
+
+def as_long(settings: ModelsSettings, retrievers: tuple[Retriever, ...]) -> ModelsSettings:
+    """Give settings by which training stops after the passes that were best in validation."""
+    changes = {
+        r.name: r.settings.model_copy(update={"stop_after": r.n_best})
+        for r in retrievers
+        if isinstance(r, SequenceRetriever)
+    }
+    return settings.model_copy(update=changes)
 
 
 def newcomer_weights(sources: tuple[str, ...], meaning: float) -> Floats:

@@ -26,10 +26,12 @@ from longtale.encode.encoder import load_encoder
 from longtale.encode.prompt import PROMPT_VERSION, PromptSettings
 from longtale.encode.whiten import Whitening
 from longtale.errors import BundleFormatError
+from longtale.rank.ranker import Ranker
 from longtale.recommend.assemble import restore_retriever
 from longtale.recommend.folder import seal, verified, writing
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
+from longtale.recommend.settings import SlateSettings
 from longtale.schema import Role
 
 _ID = "longtale_id"
@@ -50,6 +52,8 @@ def save(recommender: Recommender, folder: Path | str) -> None:
         for retriever in recommender.hybrid.retrievers:
             _write_arrays(retriever.state(), draft / "retrievers" / retriever.name)
         _write_arrays(recommender.hybrid.blender.state(), draft / "blend")
+        if recommender.ranker is not None:
+            _write_arrays(recommender.ranker.state(), draft / "ranker")
         seal(draft, _facts(recommender))
 
 
@@ -79,6 +83,10 @@ def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
     blender = GatedBlend.restore(
         BlendSettings.parse(facts["blend"]), load_file(folder / "blend.safetensors")
     )
+    slate_settings = SlateSettings.parse(facts["slate"])
+    ranker = None
+    if facts["has_ranker"]:
+        ranker = Ranker.restore(slate_settings.ranker, load_file(folder / "ranker.safetensors"))
     arrays = load_file(folder / "vectors.safetensors")
     vectors = arrays.pop("vectors")
     return Recommender(
@@ -91,6 +99,8 @@ def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
         ),
         hybrid=Hybrid(retrievers, blender),
         version=facts["version"],
+        slate_settings=slate_settings,
+        ranker=ranker,
     )
 
 
@@ -110,6 +120,8 @@ def _facts(recommender: Recommender) -> dict[str, Any]:
         "prompt": vectors.prompt.model_dump(mode="json"),
         "prompt_version": PROMPT_VERSION,
         "blend": recommender.hybrid.blender.settings.model_dump(mode="json"),
+        "slate": recommender.slate_settings.model_dump(mode="json"),
+        "has_ranker": recommender.ranker is not None,
         "retrievers": [
             {"name": retriever.name, "settings": retriever.settings.model_dump(mode="json")}
             for retriever in recommender.hybrid.retrievers

@@ -2,43 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+from longtale import log
 from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend
 from longtale.blend.evidence import item_evidence
 from longtale.blend.gate import GatedBlend
-from longtale.blend.hybrid import source_scores
+from longtale.blend.hybrid import Hybrid, SourceScores, source_scores
 from longtale.blend.learning import fit_blend
 from longtale.blend.lists import Example, Lists
 from longtale.contracts import Retriever
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
+from longtale.data.query import Queries
 from longtale.data.splits.split import Fold, validation_fold
 from longtale.encode.encoder import make_encoder
-from longtale.errors import SplitError
+from longtale.errors import MissingExtraError, SplitError
 from longtale.log import warn
-from longtale.recommend.assemble import fit_retrievers, newcomer_weights
+from longtale.rank.evidence import ItemEvidence
+from longtale.rank.examples import Examples, Judged
+from longtale.rank.features import Scored
+from longtale.rank.ranker import Ranker
+from longtale.recommend.assemble import Fitting, as_long, fit_retrievers, newcomer_weights
 from longtale.recommend.cost import Advance, Cost
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.refine import refined
-from longtale.recommend.settings import LongtaleSettings, ModelsSettings
+from longtale.recommend.settings import LongtaleSettings, ModelsSettings, SlateSettings
 from longtale.seeds import generator
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """What the validation fold decided, and the parts that were fitted to decide it."""
+    """What the validation fold decided, and the parts that were fitted to decide it.
+
+    Args:
+        models: settings with which the parts are to be fitted again.
+        catalog: the catalogue that the item vectors are of.
+        item_vectors: the items' meaning.
+        hybrid: retrievers that know the fold's training part, and their blend.
+        ranker: learned order; None where none was tried.
+    """
 
     models: ModelsSettings
     catalog: Catalog
     item_vectors: ItemVectors
-    retrievers: tuple[Retriever, ...]
-    blender: GatedBlend
+    hybrid: Hybrid
+    ranker: Ranker | None
 
 
-def validated(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> Chosen | None:
+def validated(
+    dataset: Dataset, settings: LongtaleSettings, cost: Cost, checkpoints: Path | None = None
+) -> Chosen | None:
     """Choose on interactions held out of a dataset; None where nobody has two different items."""
     try:
         fold = validation_fold(dataset, settings.split)
@@ -46,18 +64,23 @@ def validated(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> Chose
         n = len(dataset.interactions)
         warn("too few interactions to choose weights by: meaning leads", interactions=n)
         return None
-    return choose(fold, settings, cost)
+    return choose(fold, settings, cost, checkpoints)
 
 
-def choose(fold: Fold, settings: LongtaleSettings, cost: Cost) -> Chosen:
+def choose(
+    fold: Fold, settings: LongtaleSettings, cost: Cost, checkpoints: Path | None = None
+) -> Chosen:
     """Fit the parts on a fold, and choose what they leave open by its requests."""
     item_vectors = encoded(fold.train, settings, cost)
     vectors, models = item_vectors.vectors, settings.models
     if models.refine:
         models = refined(models, fold, vectors, cost)
-    retrievers = fit_retrievers(fold.train, vectors, models, cost, purpose="validation")
-    blender = _fit_blend(retrievers, fold, settings, cost)
-    return Chosen(models, fold.train.catalog, item_vectors, retrievers, blender)
+    fitting = Fitting(fold.train, vectors, models, fold, checkpoints)
+    retrievers = fit_retrievers(fitting, cost, purpose="validation")
+    hybrid = Hybrid(retrievers, _fit_blend(retrievers, fold, settings, cost))
+    ranker = _fit_ranker(hybrid, fold, vectors, settings.slate, cost)
+    models = as_long(models, retrievers)
+    return Chosen(models, fold.train.catalog, item_vectors, hybrid, ranker)
 
 
 def encoded(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
@@ -91,7 +114,8 @@ def _fit_blend(
 ) -> GatedBlend:
     with cost.stage("ask retrievers", total=len(fold.queries)) as advance:
         depth = settings.blend.depth
-        lists = [Lists.of(each, depth) for each in _examples(retrievers, fold, advance)]
+        ask = partial(source_scores, retrievers, n_items=fold.train.n_items)
+        lists = [Lists.of(each, depth) for each in _examples(ask, fold, advance)]
     with cost.stage("fit blend"):
         return fit_blend(
             Lists.concatenated(lists),
@@ -102,11 +126,47 @@ def _fit_blend(
         )
 
 
-def _examples(retrievers: tuple[Retriever, ...], fold: Fold, advance: Advance) -> Iterator[Example]:
+def _fit_ranker(
+    hybrid: Hybrid, fold: Fold, vectors: Floats, settings: SlateSettings, cost: Cost
+) -> Ranker | None:
+    if not settings.learned:
+        return None
+    evidence = ItemEvidence.of(fold.train, vectors)
+    try:
+        with cost.stage("learn to rank", total=len(fold.queries)) as advance:
+            judged = _judged(hybrid, fold, advance)
+            ranker = Ranker.fit(
+                Examples.of(judged, evidence, settings.ranker.pool), settings.ranker
+            )
+    except MissingExtraError as error:
+        warn("no order learned", reason=str(error))
+        return None
+    found = ranker.judged
+    log.info(
+        "tried the ranker",
+        ndcg_gain=round(found.mean, 5),
+        low=round(found.low, 5),
+        high=round(found.high, 5),
+        kept=ranker.is_accepted,
+    )
+    return ranker if ranker.is_accepted else None
+
+
+def _judged(hybrid: Hybrid, fold: Fold, advance: Advance) -> Iterator[Judged]:
+    """Ask as it will be answered: sources that the blend does not use say nothing."""
+    ask = partial(hybrid.source_scores, n_items=fold.train.n_items)
+    for example in _examples(ask, fold, advance):
+        blended = hybrid.blender.contributions(example.queries, example.scores).sum(axis=0)
+        scored = Scored(hybrid.sources, example.scores, blended)
+        yield Judged(example.queries, scored, example.targets, example.masked)
+
+
+def _examples(
+    ask: Callable[[Queries], SourceScores], fold: Fold, advance: Advance
+) -> Iterator[Example]:
     for batch in fold.batches():
         masked = batch.seen.toarray() != 0
         if fold.ranked is not None:
             masked |= ~fold.ranked
-        scores = source_scores(retrievers, batch.queries, fold.train.n_items).scores
-        yield Example(batch.queries, scores, batch.targets, masked)
+        yield Example(batch.queries, ask(batch.queries).scores, batch.targets, masked)
         advance(len(batch))

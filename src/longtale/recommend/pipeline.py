@@ -14,8 +14,8 @@ from longtale.arrays import Floats, Mask
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
-from longtale.contracts import Citing
-from longtale.data.candidates import Slate
+from longtale.contracts import Citing, Reading
+from longtale.data.candidates import Candidates, Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.interactions import Histories
@@ -24,10 +24,15 @@ from longtale.data.splits.bands import bands
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError, QueryError
 from longtale.models.semantic import SemanticRetriever
+from longtale.rank.evidence import ItemEvidence
+from longtale.rank.ranker import Ranker
 from longtale.recommend.answer import Answer
+from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.present import UNSCORED, Presenter, Stages
 from longtale.recommend.screen import Screen
+from longtale.recommend.settings import SlateSettings
+from longtale.recommend.slating import Said, Slating
 
 ITEM_TO_ITEM = ("item_knn", "ease", "als", "semantic")
 """Sources that can say which items go with one item."""
@@ -42,6 +47,8 @@ class Recommender:
         item_vectors: the items' meaning.
         hybrid: fitted retrievers and their blend.
         version: name of this trained state.
+        slate_settings: how slates are made of scores.
+        ranker: learned order over the best of all retrievers; None where none was tried.
 
     Example:
         >>> recommender = longtale.load("bundle")  # doctest: +SKIP
@@ -53,6 +60,8 @@ class Recommender:
     item_vectors: ItemVectors
     hybrid: Hybrid
     version: str
+    slate_settings: SlateSettings
+    ranker: Ranker | None = None
 
     def recommend(
         self,
@@ -64,6 +73,7 @@ class Recommender:
         filter: str = "",
         exclude: Sequence[str] = (),
         at: datetime | None = None,
+        dials: Dials = AT_REST,
     ) -> Answer:
         """Give a slate for a known user, a session, someone who says what they want, or anybody.
 
@@ -76,17 +86,18 @@ class Recommender:
             filter: condition on item attributes, such as `year >= 1990 and genres has 'Drama'`.
             exclude: ids of further items that must not come; what the user has seen never comes.
             at: when it is asked, for availability; None is now.
+            dials: diversity, long tail, limits and exploration of this slate.
 
         Raises:
             UnknownIdError: no such user or item.
             FilterError: the filter cannot be parsed or applied.
-            QueryError: n is not positive.
+            QueryError: n is not positive, or a limit names a column whose values nobody shares.
         """
         stages = Stages()
         queries = self._query(user, history, text)
         screen = self._screen(filter, exclude, at).without_seen(self.dataset, queries)
         stages.mark("query")
-        slate = self.slate(queries, _checked(n), exclude=screen.excluded)
+        slate = self.slate(queries, _checked(n), exclude=screen.excluded, dials=dials)
         stages.mark("score")
         return self._presenter.answer(queries, slate, stages)
 
@@ -153,35 +164,30 @@ class Recommender:
             taste, failed = self._taste(self._query(user, (), ""))
             parts["taste"] = np.float32(personal) * taste
             degraded = tuple(dict.fromkeys(degraded + failed))
-        slate = Slate.best(
-            np.stack(list(parts.values())),
-            _checked(n),
-            sources=tuple(parts),
-            exclude=screen.excluded,
-            degraded=degraded,
-        )
+        shares = np.stack(list(parts.values()))
+        hits = Candidates.best(shares.sum(axis=0), _checked(n), exclude=screen.excluded)
+        slate = Slate.of(hits, shares, sources=tuple(parts), degraded=degraded)
         stages.mark("score")
         return self._presenter.answer(queries, slate, stages)
 
-    def slate(self, queries: Queries, k: int, *, exclude: Mask) -> Slate:
+    def slate(self, queries: Queries, k: int, *, exclude: Mask, dials: Dials = AT_REST) -> Slate:
         """Answer a batch: the k best allowed items of each request; it always answers.
 
         Args:
             queries: B requests.
             k: length of the slates.
             exclude: bool (B, N), items that must not come.
+            dials: what is turned.
         """
         found = self.hybrid.source_scores(queries, self.dataset.n_items)
-        contributions = self.hybrid.blender.contributions(queries, found.scores)
+        blender = self.hybrid.blender
+        contributions = blender.contributions(queries, found.scores)
         unscored = np.isneginf(contributions[0])
         contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
-        return Slate.best(
-            contributions,
-            k,
-            sources=self.hybrid.sources,
-            exclude=exclude,
-            degraded=found.failed,
-        )
+        said = Said(self.hybrid.sources, found.scores, contributions, found.failed)
+        slate = self._slating.slate(queries, said, k, exclude=exclude, dials=dials)
+        weights = blender.weights_at(queries, found.scores, slate.candidates.items)
+        return replace(slate, weights=weights)
 
     def with_items(self, frame: pl.DataFrame, *, ids: str = "item_id") -> Recommender:
         """Add new items: at once they can be found by their words, without any training.
@@ -203,7 +209,7 @@ class Recommender:
         catalog = self.catalog.extended(added)
         item_vectors = self.item_vectors.extended(catalog)
         retrievers = tuple(
-            r.with_vectors(item_vectors.vectors) if isinstance(r, SemanticRetriever) else r
+            r.with_vectors(item_vectors.vectors) if isinstance(r, Reading) else r
             for r in self.hybrid.retrievers
         )
         return replace(
@@ -223,6 +229,11 @@ class Recommender:
         known = bands(self.dataset)
         citing = {r.name: r for r in self.hybrid.retrievers if isinstance(r, Citing)}
         return Presenter(self.catalog, known, citing, self.version)
+
+    @cached_property
+    def _slating(self) -> Slating:
+        evidence = ItemEvidence.of(self.dataset, self.item_vectors.vectors)
+        return Slating(self.slate_settings, evidence, self.ranker)
 
     @cached_property
     def _last_resort(self) -> Floats:
@@ -246,7 +257,7 @@ class Recommender:
     def _trusting(self, sources: Sequence[str]) -> Recommender:
         """Give the same recommender, which asks only some of its sources and trusts them alike."""
         equal = ConvexBlend.equal(self.hybrid.sources, sources)
-        return replace(self, hybrid=replace(self.hybrid, blender=equal))
+        return replace(self, hybrid=replace(self.hybrid, blender=equal), ranker=None)
 
     def _taste(self, queries: Queries) -> tuple[Floats, tuple[str, ...]]:
         """Give what the blend says, standardised, float32 (B, N), and which sources failed."""

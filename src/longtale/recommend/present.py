@@ -70,23 +70,7 @@ class Presenter:
         has_words = queries.text_vectors is not None
         whys = self._reasons(queries.histories.items, slate, rows, has_words=has_words)
         items = tuple(
-            AnswerItem(
-                id=self.ids[row],
-                rank=place + 1,
-                score=score if score > _FILLS else None,
-                sources=dict(zip(slate.sources, shares, strict=True)) if score > _FILLS else {},
-                band=BANDS[self.bands[row]],
-                reasons=(whys[place],),
-                item=self._attributes(row),
-            )
-            for place, (row, score, shares) in enumerate(
-                zip(
-                    rows.tolist(),
-                    slate.candidates.scores[0].tolist(),
-                    slate.contributions[:, 0].T.tolist(),
-                    strict=False,
-                )
-            )
+            self._item(row, place, slate, whys[place]) for place, row in enumerate(rows.tolist())
         )
         stages.mark("present")
         return Answer(
@@ -96,6 +80,26 @@ class Presenter:
             stages=dict(stages.milliseconds),
             degraded=slate.degraded,
             items=items,
+        )
+
+    def _item(self, row: int, place: int, slate: Slate, why: Reason) -> AnswerItem:
+        score = float(slate.candidates.scores[0, place])
+        is_scored = score > _FILLS
+        shares, weights = slate.contributions[:, 0, place], slate.weights[:, 0, place]
+        named = {
+            kind: dict(zip(slate.sources, values.tolist(), strict=False)) if is_scored else {}
+            for kind, values in {"sources": shares, "weights": weights}.items()
+        }
+        chance = 1.0 if slate.propensities is None else float(slate.propensities[0, place])
+        return AnswerItem(
+            id=self.ids[row],
+            rank=place + 1,
+            score=score if is_scored else None,
+            band=BANDS[self.bands[row]],
+            reasons=(why,),
+            item=self._attributes(row),
+            propensity=chance,
+            **named,
         )
 
     def _reasons(self, history: Rows, slate: Slate, rows: Rows, *, has_words: bool) -> list[Reason]:

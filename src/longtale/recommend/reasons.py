@@ -20,7 +20,14 @@ _CODES: Mapping[str, str] = {
     "ease": "chosen_together",
     "als": "people_like_you",
     "semantic": "like_what_you_chose",
+    "sequence": "next_for_people_like_you",
+    "sequence_text": "next_for_people_like_you",
+    "sequence_linear": "chosen_after",
+    "text_ease": "chosen_together",
+    "cold_map": "like_what_you_chose",
     "taste": "your_taste",
+    "ranker": "suits_you_in_all",
+    "long_tail": "less_known",
 }
 _SENTENCES: Mapping[str, str] = {
     "popular": "many people chose it",
@@ -30,6 +37,10 @@ _SENTENCES: Mapping[str, str] = {
     "like_what_you_chose": "close in meaning to {evidence}",
     "matches_your_words": "close in meaning to your words",
     "fills_the_list": "nothing that suits better is left",
+    "next_for_people_like_you": "often the next step for people with your history",
+    "chosen_after": "often chosen after {evidence}",
+    "suits_you_in_all": "all that is known of you and of it speaks for it",
+    "less_known": "less known, and you asked for such",
     "your_taste": "goes with what you chose before",
 }
 N_EVIDENCE = 2

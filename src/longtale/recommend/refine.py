@@ -14,7 +14,7 @@ from longtale.arrays import Floats
 from longtale.contracts import Retriever
 from longtale.data.splits.folds import Fold
 from longtale.evaluate.accuracy import ndcg, target_ranks
-from longtale.recommend.assemble import fit_retriever
+from longtale.recommend.assemble import Fitting, fit_retriever
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
 
@@ -50,7 +50,8 @@ def refined(settings: ModelsSettings, fold: Fold, vectors: Floats, cost: Cost) -
         with cost.stage(f"refine {name}.{key}", total=len(tried)) as advance:
             for value in tried:
                 trial = _with(settings, name, key, value)
-                reached.append(_quality(fit_retriever(name, fold.train, vectors, trial), fold))
+                fitted = fit_retriever(name, Fitting(fold.train, vectors, trial))
+                reached.append(_quality(fitted, fold))
                 advance(1)
         settings = _with(settings, name, key, tried[int(np.argmax(reached))])
     return settings

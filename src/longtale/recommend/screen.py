@@ -49,10 +49,15 @@ class Screen:
 
     def without_seen(self, dataset: Dataset, queries: Queries) -> Screen:
         """Exclude also what these users have met: their histories and their dismissals."""
-        excluded = np.repeat(self.excluded, len(queries), axis=0)
-        for events in (queries.histories, dataset.dismissed(queries.user_rows)):
-            excluded[np.repeat(np.arange(len(queries)), events.lengths), events.items] = True
-        return Screen(excluded)
+        return Screen(self.excluded | met(dataset, queries))
+
+
+def met(dataset: Dataset, queries: Queries) -> Mask:
+    """Say which items these users have met: their histories and their dismissals, bool (B, N)."""
+    found = np.zeros((len(queries), dataset.n_items), dtype=np.bool_)
+    for events in (queries.histories, dataset.dismissed(queries.user_rows)):
+        found[np.repeat(np.arange(len(queries)), events.lengths), events.items] = True
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -13,17 +13,53 @@ from longtale.data.splits.split import SplitSettings
 from longtale.encode.encoder import EncoderSettings
 from longtale.evaluate.measures import EvaluateSettings
 from longtale.models.als import ALSSettings
+from longtale.models.cold_map import ColdMapSettings
 from longtale.models.ease import EASESettings
 from longtale.models.item_knn import ItemKNNSettings
 from longtale.models.popular import PopularSettings, RisingSettings
 from longtale.models.semantic import SemanticSettings
+from longtale.models.sequence.settings import SequenceSettings
+from longtale.models.sequence_linear import SequenceLinearSettings
 from longtale.models.user_knn import UserKNNSettings
+from longtale.rank.diversity import MMRSettings
+from longtale.rank.explore import EpsilonGreedySettings
+from longtale.rank.ranker import RankerSettings
+from longtale.rank.tail import LongTailSettings
 from longtale.settings import Settings
 
-RetrieverName = Literal["popular", "rising", "item_knn", "user_knn", "ease", "als", "semantic"]
-
-
-_SLOW = ("user_knn", "als")
+RetrieverName = Literal[
+    "popular",
+    "rising",
+    "item_knn",
+    "user_knn",
+    "ease",
+    "sequence_linear",
+    "als",
+    "cold_map",
+    "semantic",
+    "sequence",
+    "sequence_text",
+]
+_QUICK: tuple[RetrieverName, ...] = (
+    "popular",
+    "rising",
+    "item_knn",
+    "ease",
+    "sequence_linear",
+    "semantic",
+)
+_BALANCED: tuple[RetrieverName, ...] = (
+    "popular",
+    "rising",
+    "item_knn",
+    "user_knn",
+    "ease",
+    "sequence_linear",
+    "als",
+    "cold_map",
+    "semantic",
+)
+_BEST: tuple[RetrieverName, ...] = (*_BALANCED, "sequence", "sequence_text")
 
 
 class Quality(StrEnum):
@@ -37,11 +73,9 @@ class Quality(StrEnum):
 class ModelsSettings(Settings):
     """Which retrievers take part, and how each of them is made."""
 
-    use: tuple[RetrieverName, ...] = Field(
-        default=("popular", "rising", "item_knn", "user_knn", "ease", "als", "semantic"),
-        min_length=1,
-    )
-    """The retrievers that take part; `rising` needs times and is left out where there are none."""
+    use: tuple[RetrieverName, ...] = Field(default=_BALANCED, min_length=1)
+    """The retrievers that take part; where this is not given, the quality decides. `rising` needs
+    times and is left out where there are none."""
     refine: bool = False
     """Try some values of each retriever's main settings on the validation cut, keep the best."""
     popular: PopularSettings = PopularSettings()
@@ -54,10 +88,33 @@ class ModelsSettings(Settings):
     """What the nearest users chose."""
     ease: EASESettings = EASESettings()
     """Linear item-item model in closed form."""
+    sequence_linear: SequenceLinearSettings = SequenceLinearSettings()
+    """Linear model from what came before to what came next."""
     als: ALSSettings = ALSSettings()
     """Matrix factorisation for implicit feedback (iALS)."""
+    cold_map: ColdMapSettings = ColdMapSettings()
+    """A map from words to behaviour, for items that nobody has met."""
+    sequence: SequenceSettings = SequenceSettings()
+    """Transformer over the history; items are what people did with them. Needs the extra `text`."""
+    sequence_text: SequenceSettings = SequenceSettings(items="both")
+    """The same, with items that are also their words. Needs the extra `text`."""
     semantic: SemanticSettings = SemanticSettings()
     """Meaning: attention over the history's item vectors, and the user's own words."""
+
+
+class SlateSettings(Settings):
+    """How scores become a slate; what is turned from request to request is a dial of the answer."""
+
+    learned: bool = True
+    """Learn an order over the best of all retrievers; it stays only where it surely wins."""
+    ranker: RankerSettings = RankerSettings()
+    """The learned order (LambdaMART); it needs the extra `rank`."""
+    diversity: MMRSettings = MMRSettings()
+    """What the diversity dial does."""
+    long_tail: LongTailSettings = LongTailSettings()
+    """What the long-tail dial does."""
+    explore: EpsilonGreedySettings = EpsilonGreedySettings()
+    """Which places are lent where a request explores."""
 
 
 class LongtaleSettings(Settings):
@@ -71,6 +128,8 @@ class LongtaleSettings(Settings):
     """The retrievers."""
     blend: BlendSettings = BlendSettings()
     """How their scores become one list."""
+    slate: SlateSettings = SlateSettings()
+    """How they become a slate."""
     split: SplitSettings = SplitSettings()
     """How the data are cut for validation and test."""
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -79,12 +138,16 @@ class LongtaleSettings(Settings):
     """Folder of the trained recommender, beside the settings file."""
 
     def for_quality(self, quality: Quality) -> LongtaleSettings:
-        """Give the settings of a preset: fast leaves slow retrievers out, best refines them."""
-        quick = tuple(name for name in self.models.use if name not in _SLOW)
-        changes: dict[Quality, dict[str, object]] = {
-            Quality.FAST: {"use": quick},
-            Quality.BALANCED: {},
-            Quality.BEST: {"refine": True},
-        }
-        models = self.models.model_copy(update=changes[quality])
-        return self.model_copy(update={"models": models})
+        """Give the settings of a preset, without going over what was set by hand.
+
+        Fast takes the quickest retrievers and learns no order; balanced all that need no training
+        by gradient; best trains the sequence models too and tries settings of the others.
+        """
+        use = {Quality.FAST: _QUICK, Quality.BALANCED: _BALANCED, Quality.BEST: _BEST}[quality]
+        chosen: dict[str, object] = {"use": use, "refine": quality is Quality.BEST}
+        free = {k: v for k, v in chosen.items() if k not in self.models.model_fields_set}
+        models = self.models.model_copy(update=free)
+        slate = self.slate
+        if quality is Quality.FAST and "learned" not in slate.model_fields_set:
+            slate = slate.model_copy(update={"learned": False})
+        return self.model_copy(update={"models": models, "slate": slate})
