@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from tests.contracts.reranker import Items, RerankerLaws
 
 from longtale.rank.calibrated import Calibrated, CalibratedSettings
 from longtale.rank.diversity import DPP, MMR, DPPSettings, MMRSettings
+from longtale.rank.fairness import FairExposure, FairExposureSettings
+from longtale.rank.groups import n_groups
 from longtale.rank.limits import Limits, LimitSettings
 from longtale.rank.tail import LongTail, LongTailSettings
 
@@ -58,3 +61,13 @@ class TestLongTail(RerankerLaws):
     @classmethod
     def made(cls, items: Items, settings: LongTailSettings) -> LongTail:
         return LongTail.fit(items.counts, settings)
+
+
+class TestFairExposure(RerankerLaws):
+    settings = FairExposureSettings(strength=1)
+    neutral = FairExposureSettings(strength=0)
+    other_settings = FairExposureSettings(strength=0.2)
+
+    @classmethod
+    def made(cls, items: Items, settings: FairExposureSettings) -> FairExposure:
+        return FairExposure.of(items.codes, np.ones(n_groups(items.codes)), settings)
