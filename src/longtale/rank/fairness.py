@@ -1,6 +1,6 @@
 """A floor of exposure for each group of items or provider, kept over many users together.
 
-A provider whose items are worth a little less than another's may stand at the top of no list at all,
+A provider whose items are worth a little less than another's may stand at the top of no list,
 since attention falls steeply with the rank, and worth does not. The floor gives each group a part
 of the attention that its merit asks for (Singh and Joachims, 2018, arXiv:1802.07281). No single
 list can be fair in that sense; so what is missing in one is made up in the next (Biega, Gummadi and
