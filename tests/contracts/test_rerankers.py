@@ -56,7 +56,7 @@ class TestLimits(RerankerLaws):
 class TestLongTail(RerankerLaws):
     settings = LongTailSettings(strength=0.5, reach=3)
     neutral = LongTailSettings(strength=0, reach=3)
-    other_settings = LongTailSettings(strength=1, reach=9, slope=0.5, tail_share=0.1)
+    other_settings = LongTailSettings(strength=1, reach=9, slope=0.5, tail_share=0.1, depth=6)
 
     @classmethod
     def made(cls, items: Items, settings: LongTailSettings) -> LongTail:

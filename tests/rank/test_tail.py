@@ -58,6 +58,16 @@ def test_dial_cannot_be_turned_beyond_its_end():
         dial(0.1).turned(1.1)
 
 
+def test_only_the_best_that_can_come_are_lifted():
+    scores = np.arange(10, dtype=np.float32)[None]  # the untouched items score best
+    exclude = np.arange(10)[None] == 9
+    shallow = dial(1, depth=3)
+    assert np.flatnonzero(shallow.contribution(scores)[0]).tolist() == [7, 8, 9]
+    found = shallow.contribution(scores, exclude=exclude)
+    assert np.flatnonzero(found[0]).tolist() == [6, 7, 8]
+    np.testing.assert_array_equal(found[0, 7:9], dial(1).contribution(scores)[0, 7:9])
+
+
 def test_what_cannot_be_scored_is_not_lifted():
     scores = drawn_scores()
     assert not dial(1).contribution(scores)[~np.isfinite(scores)].any()
@@ -98,10 +108,10 @@ def test_items_of_equal_count_keep_their_order():
     np.testing.assert_array_equal(lifted[:, 8] > lifted[:, 9], scores[:, 8] > scores[:, 9])
 
 
-def test_behind_a_ranker_the_full_dial_puts_the_untouched_first():
+def test_behind_a_ranker_the_full_dial_goes_by_the_count():
     candidates = Candidates(np.int32([[0, 1, 8, 3]]), np.float32([[4, 3, 2, 1]]))
     slate = dial(1).rerank(Queries.of([[]]), candidates, 2)
-    assert slate.items.tolist() == [[8, 0]]
+    assert slate.items.tolist() == [[8, 3]]
 
 
 def test_empty_catalogue_has_a_dial():
