@@ -30,6 +30,9 @@ from longtale.settings import Settings
 _STEPS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 """Factors that the search tries on one weight; they reach any ratio in a few sweeps."""
 
+_LEAST = np.float32(0.02)
+"""What a weight of 0 is tried as."""
+
 
 class BlendSettings(Settings):
     """How the weights of the sources are chosen."""
@@ -37,7 +40,7 @@ class BlendSettings(Settings):
     cutoff: int = Field(default=100, ge=1, le=1000)
     """Length of the list whose nDCG on the validation cut the weights maximise; a list as short as
     a slate lets a few users decide."""
-    depth: int = Field(default=200, ge=1, le=5000)
+    depth: int = Field(default=100, ge=1, le=5000)
     """How many of each source's best items compete while the weights are searched."""
     sweeps: int = Field(default=6, ge=1, le=100)
     """How often the search passes over all weights; it stops early when nothing improves."""
@@ -100,7 +103,7 @@ class ConvexBlend:
             )
         n_sources = len(newcomer_weights)
         singles = np.eye(n_sources, dtype=np.float32)
-        best_single = max(singles, key=lambda w: _mean_ndcg(known, w, settings.cutoff))
+        best_single = max(singles, key=lambda w: _mean(known, known.scores @ w, settings.cutoff))
         starts = [best_single, np.full(n_sources, 1 / n_sources, dtype=np.float32)]
         weights, _ = max((_climb(known, s, settings) for s in starts), key=lambda end: end[1])
         if len(new):
@@ -161,28 +164,27 @@ class ConvexBlend:
 
 
 def _climb(lists: Lists, weights: Floats, settings: BlendSettings) -> tuple[Floats, float]:
-    best = _mean_ndcg(lists, weights, settings.cutoff)
+    """Change one weight after the other as long as that raises the nDCG."""
+    totals = lists.scores @ weights
+    best = _mean(lists, totals, settings.cutoff)
+    weights = weights.copy()
     for _ in range(settings.sweeps):
         before = best
-        for source in range(len(weights)):
-            for trial in _trials(weights, source):
-                reached = _mean_ndcg(lists, trial, settings.cutoff)
+        for source, own in enumerate(lists.scores.T):
+            others = totals - weights[source] * own
+            for weight in _tried(weights[source]):
+                tried = others + weight * own
+                reached = _mean(lists, tried, settings.cutoff)
                 if reached > best:
-                    weights, best = trial, reached
+                    weights[source], totals, best = weight, tried, reached
         if best <= before:
             break
-    return weights, best
+    return weights / weights.sum(), best
 
 
-def _trials(weights: Floats, source: int) -> list[Floats]:
-    trials = []
-    for step in _STEPS:
-        trial = weights.copy()
-        trial[source] = max(float(weights[source]), 0.02) * step
-        if trial.sum() > 0:
-            trials.append(trial / trial.sum())
-    return trials
+def _tried(weight: np.float32) -> list[np.float32]:
+    return [max(weight, _LEAST) * np.float32(step) for step in _STEPS]
 
 
-def _mean_ndcg(lists: Lists, weights: Floats, cutoff: int) -> float:
-    return float(np.nanmean(lists.ndcg(lists.scores @ weights, cutoff)))
+def _mean(lists: Lists, totals: Floats, cutoff: int) -> float:
+    return float(np.nanmean(lists.ndcg(totals, cutoff)))

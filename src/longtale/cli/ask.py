@@ -16,7 +16,9 @@ from longtale.cli.options import (
     open_bundle,
 )
 from longtale.cli.render import draw_slate, safe
+from longtale.errors import QueryError
 from longtale.recommend.answer import Answer
+from longtale.recommend.dials import Dials
 
 if TYPE_CHECKING:
     from longtale.recommend.pipeline import Recommender
@@ -43,11 +45,26 @@ def recommend(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", help="Id of an item that must not come.")
     ] = None,
+    diversity: Annotated[
+        float, typer.Option("--diversity", help="How far what resembles gives way, 0 to 1.")
+    ] = 0.0,
+    long_tail: Annotated[
+        float, typer.Option("--long-tail", help="How far less known items are lifted, 0 to 1.")
+    ] = 0.0,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option("--at-most", help="Most items of one value of a column: brand=2."),
+    ] = None,
+    explore: Annotated[
+        float, typer.Option("--explore", help="Chance that a lower place is lent, 0 to 1.")
+    ] = 0.0,
 ) -> Outcome:
     """Recommend to a user, a session, or someone with words.
 
     An id that begins with a dash stands behind two dashes: longtale recommend -- -7
     """
+    limits = dict(_limit(each) for each in at_most or ())
+    dials = Dials(diversity=diversity, long_tail=long_tail, at_most=limits, explore=explore)
     recommender = open_bundle(config, bundle)
     answer = recommender.recommend(
         user,
@@ -56,9 +73,19 @@ def recommend(
         n=n,
         filter=condition,
         exclude=exclude or (),
+        dials=dials,
     )
     heading = f"for {'anybody' if user is None else safe(user)}{_context(recommender, user, text)}"
     return slate_outcome(recommender, answer, heading)
+
+
+def _limit(text: str) -> tuple[str, int]:
+    column, _, most = text.partition("=")
+    if not most.strip().isdecimal():
+        raise QueryError(
+            f"--at-most is '{text}'; it must be a column and a number, such as brand=2"
+        )
+    return column.strip(), int(most)
 
 
 def similar(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from longtale.data.intake.mapping import DataSettings
     from longtale.evaluate.report import Report
     from longtale.recommend.pipeline import Recommender
+    from longtale.recommend.settings import LongtaleSettings
 
 
 def init(
@@ -94,7 +97,7 @@ def train(
     quality: QualityOption = "balanced",
     changes: Changes = None,
 ) -> Outcome:
-    """Train on all data and write the bundle."""
+    """Train on all data and write the bundle; what was cut off goes on where it was."""
     from longtale.recommend.bundle import save
     from longtale.recommend.train import train as fit
 
@@ -103,11 +106,24 @@ def train(
     with showing_progress() as progress:
         with progress.stage("read data", total=None):
             dataset = project.intake().dataset
-        recommender = fit(dataset, project.settings, quality=quality, progress=progress)
+        unfinished = unfinished_training(project.bundle, dataset, project.settings)
+        recommender = fit(
+            dataset, project.settings, quality=quality, progress=progress, checkpoints=unfinished
+        )
         with progress.stage("write bundle", total=None):
             save(recommender, project.bundle)
+        shutil.rmtree(unfinished.parent, ignore_errors=True)
     summary = trained_summary(recommender, project.bundle, time.perf_counter() - start)
     return Outcome(summary, lambda console: draw_trained(console, summary))
+
+
+def unfinished_training(bundle: Path, dataset: Dataset, settings: LongtaleSettings) -> Path:
+    """Give the folder beside a bundle in which training of just these data and settings goes on."""
+    content = dataset.fingerprint + settings.model_dump_json()
+    name = hashlib.sha256(content.encode()).hexdigest()[:12]
+    folder = bundle.with_name(f"{bundle.name}.training") / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def evaluate(

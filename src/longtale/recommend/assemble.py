@@ -24,6 +24,7 @@ from longtale.models.popular import Popular, Rising
 from longtale.models.semantic import SemanticRetriever
 from longtale.models.sequence.retriever import SequenceRetriever
 from longtale.models.sequence_linear import SequenceLinear
+from longtale.models.text_ease import TextEASE
 from longtale.models.user_knn import UserKNN
 from longtale.recommend.cost import Advance, Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
@@ -34,6 +35,7 @@ _CLASSES: Mapping[str, type[Retriever]] = {
     ItemKNN.name: ItemKNN,
     UserKNN.name: UserKNN,
     EASE.name: EASE,
+    TextEASE.name: TextEASE,
     SequenceLinear.name: SequenceLinear,
     ALS.name: ALS,
     ColdMap.name: ColdMap,
@@ -103,6 +105,8 @@ def fit_retriever(
             return UserKNN.fit(dataset, settings.user_knn)
         case "ease":
             return EASE.fit(dataset, settings.ease)
+        case "text_ease":
+            return TextEASE.fit(dataset, settings.text_ease, vectors)
         case "sequence_linear":
             return SequenceLinear.fit(dataset, settings.sequence_linear)
         case "als":

@@ -20,6 +20,7 @@ from longtale.models.popular import PopularSettings, RisingSettings
 from longtale.models.semantic import SemanticSettings
 from longtale.models.sequence.settings import SequenceSettings
 from longtale.models.sequence_linear import SequenceLinearSettings
+from longtale.models.text_ease import TextEASESettings
 from longtale.models.user_knn import UserKNNSettings
 from longtale.rank.diversity import MMRSettings
 from longtale.rank.explore import EpsilonGreedySettings
@@ -33,6 +34,7 @@ RetrieverName = Literal[
     "item_knn",
     "user_knn",
     "ease",
+    "text_ease",
     "sequence_linear",
     "als",
     "cold_map",
@@ -54,6 +56,7 @@ _BALANCED: tuple[RetrieverName, ...] = (
     "item_knn",
     "user_knn",
     "ease",
+    "text_ease",
     "sequence_linear",
     "als",
     "cold_map",
@@ -88,6 +91,8 @@ class ModelsSettings(Settings):
     """What the nearest users chose."""
     ease: EASESettings = EASESettings()
     """Linear item-item model in closed form."""
+    text_ease: TextEASESettings = TextEASESettings()
+    """Linear item-item model that leans on the items' words."""
     sequence_linear: SequenceLinearSettings = SequenceLinearSettings()
     """Linear model from what came before to what came next."""
     als: ALSSettings = ALSSettings()
