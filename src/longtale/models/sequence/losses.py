@@ -32,10 +32,11 @@ def sampled_softmax(
         log_expected: float (K,), log e_k; None corrects nothing.
     """
     right = (states * positives).sum(dim=1, dtype=torch.float32)  # (n,)
-    logits = (states @ negatives.T).float()  # (n, K)
-    if log_expected is not None:
-        logits = logits - log_expected
-    logits = logits.masked_fill(is_target, -torch.inf)
+    if log_expected is None:
+        logits = states @ negatives.T  # (n, K)
+    else:
+        logits = torch.addmm(-log_expected.to(states.dtype), states, negatives.T)
+    logits = logits.float().masked_fill_(is_target, -torch.inf)
     whole = torch.logaddexp(right, torch.logsumexp(logits, dim=1))
     return (whole - right).mean()
 

@@ -39,7 +39,7 @@ class SequenceSettings(Settings):
     identity_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of items whose own vector is left out at random, so that their text learns to stand
     alone; only where items are both."""
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=20, ge=1)
     """Passes over the events over which the learning rate falls to nothing."""
     stop_after: int | None = Field(default=None, ge=1)
     """Passes after which to stop on the way, such as those that were best in validation; None is
@@ -48,7 +48,7 @@ class SequenceSettings(Settings):
     """Passes without a better validation after which training stops."""
     batch_size: int | None = Field(default=None, ge=1)
     """Sequences in a step; None is 128, for long histories 32."""
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     """Largest step of AdamW."""
     weight_decay: float = Field(default=0.0, ge=0)
     """How strongly AdamW holds all weights small."""
