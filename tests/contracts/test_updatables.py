@@ -6,6 +6,7 @@ import pytest
 from tests.contracts.updatable import UpdatableLaws
 
 from longtale.models import item_knn
+from longtale.models.als import ALS, ALSSettings
 from longtale.models.item_knn import ItemKNN, ItemKNNSettings
 from longtale.models.popular import Popular, PopularSettings, Rising, RisingSettings
 from longtale.models.user_knn import UserKNN, UserKNNSettings
@@ -43,3 +44,12 @@ class TestItemKNN(UpdatableLaws):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(item_knn, "_MANY", 1.0)
             yield
+
+
+class TestALS(UpdatableLaws):
+    # As many factors as items: fewer have more than one best answer in a world without structure.
+    settings = ALSSettings(factors=40, iterations=30)
+    fit = staticmethod(ALS.fit)
+    rtol, atol = 0.05, 0.25
+    agreement = 0.94
+    remains = 0.6

@@ -45,12 +45,14 @@ class UpdatableLaws:
     settings: an instance that suits toy worlds.
     rtol, atol: by which scores may differ from those of a fit on old and new.
     agreement: least correlation of the scores of each query with those of the fit.
+    remains: share of the distance from the fit that may remain.
     """
 
     settings: Settings
     rtol = 1e-5
     atol = 1e-6
     agreement = 0.999
+    remains = 0.5
 
     @classmethod
     def fit(cls, dataset: Dataset, settings: Settings) -> Retriever:
@@ -101,7 +103,7 @@ class UpdatableLaws:
         missed = [
             np.abs(model.scores(queries)[asked] - fitted[asked]).mean() for model in (later[1], old)
         ]
-        assert missed[0] < missed[1] / 2
+        assert missed[0] < self.remains * missed[1]
 
     def test_the_old_object_is_untouched(self, dataset, old, queries):
         before = {name: array.copy() for name, array in old.state().items()}
