@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from longtale.rank.order import bootstrap_difference, mixed, ndcg, places
+from longtale.rank.order import bootstrap_difference, ndcg, places
 
 OFFSETS = np.array([0, 3, 3, 7])
 
@@ -20,12 +20,6 @@ def test_ndcg_is_that_of_its_definition():
     assert reached[0] == pytest.approx(1 / np.log2(3))
     assert reached[1] == 0
     assert reached[2] == pytest.approx(1 / (1 + 1 / np.log2(3)))
-
-
-def test_the_first_order_alone_and_the_second_alone():
-    first, second = np.array([0, 1, 2]), np.array([2, 1, 0])
-    assert np.argsort(-mixed(first, second, 1.0)).tolist() == [0, 1, 2]
-    assert np.argsort(-mixed(first, second, 0.0)).tolist() == [2, 1, 0]
 
 
 def test_interval_is_that_of_drawing_all_requests():

@@ -9,8 +9,9 @@ from tests.rank.worlds import N_ITEMS, evidence_of, lesson, world
 from longtale.errors import DataError
 from longtale.rank.examples import Examples, PoolSettings, pooled
 from longtale.rank.features import FeatureTable, features, is_monotone
+from longtale.rank.lambdamart import RankerSettings
 from longtale.rank.order import Difference
-from longtale.rank.ranker import Ranker, RankerSettings, exchanged
+from longtale.rank.ranker import Ranker, exchanged
 
 lightgbm = pytest.importorskip("lightgbm")
 
@@ -66,6 +67,24 @@ def test_an_accepted_ranker_finds_more_than_the_blend(ranker, asked, evidence):
     assert mean_place(changed) < mean_place(asked.scored.blended)
 
 
+def test_the_blends_factor_is_the_one_that_made_the_choices(rng):
+    """Targets drawn by the softmax of 0.7 z over each request's candidates."""
+    z = np.sort(rng.normal(size=(3000, 20)), axis=1)[:, ::-1]
+    shares = np.exp(0.7 * z).cumsum(axis=1)
+    drawn = (rng.random((3000, 1)) * shares[:, -1:] > shares).sum(axis=1)
+    is_target = np.zeros(z.shape, dtype=np.bool_)
+    is_target[np.arange(3000), drawn] = True
+    examples = Examples(
+        ("z blend",),
+        z.reshape(-1, 1).astype(np.float32),
+        is_target.ravel(),
+        np.arange(0, 60_001, 20),
+        np.ones(3000, dtype=np.int64),
+    )
+    ranker = Ranker.fit(examples, SETTINGS.model_copy(update={"trees": 1, "folds": 3}))
+    assert ranker.factor == pytest.approx(0.7, rel=0.1)
+
+
 def test_where_there_is_nothing_to_learn_the_blend_stands(evidence, asked):
     aimless = Examples.of([lesson(300, telling=0.0)], evidence, SETTINGS.pool)
     ranker = Ranker.fit(aimless, SETTINGS)
@@ -99,7 +118,7 @@ def test_same_seed_gives_same_trees(examples, ranker):
 def test_restored_answers_bit_equal(ranker, table):
     restored = Ranker.restore(ranker.settings, ranker.state())
     assert restored.judged == ranker.judged
-    np.testing.assert_array_equal(restored.order(table), ranker.order(table))
+    np.testing.assert_array_equal(restored.score(table), ranker.score(table))
 
 
 def test_an_empty_ranker_is_restored_too(examples):
@@ -117,9 +136,9 @@ def test_state_is_arrays_that_a_bundle_can_hold(ranker):
 
 
 def test_batch_equals_singles(ranker, table):
-    together = ranker.order(table)
+    together = ranker.score(table)
     for row in range(len(together)):
-        alone = ranker.order(FeatureTable(table.names, table.values[[row]]))
+        alone = ranker.score(FeatureTable(table.names, table.values[[row]]))
         np.testing.assert_array_equal(alone[0], together[row])
 
 
@@ -128,7 +147,7 @@ def test_padding_gets_no_score_and_changes_no_order(ranker, table):
     values[:, :-4] = table.values
     padded = FeatureTable(table.names, values)
     assert np.isnan(ranker.score(padded)[:, -4:]).all()
-    np.testing.assert_array_equal(ranker.order(padded)[:, :-4], ranker.order(table))
+    np.testing.assert_array_equal(ranker.score(padded)[:, :-4], ranker.score(table))
 
 
 def test_more_of_a_sources_score_never_lowers_a_candidate(ranker, table):
@@ -175,7 +194,7 @@ def test_masked_items_keep_their_scores(ranker, asked, evidence):
     [
         {"trees": 3},
         {"learning_rate": 0.05},
-        {"leaves": 4},
+        {"leaves": 3},
         {"min_rows": 80},
         {"l2": 50.0},
         {"feature_share": 0.3},

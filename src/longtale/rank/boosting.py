@@ -30,11 +30,13 @@ class Table:
         features: float32 (R, F), NaN where unknown.
         labels: float32 (R,).
         sizes: int64 (G,), rows of each request, one under the other; None where rows stand alone.
+        begun: float64 (R,), scores that the trees add to; None is 0.
     """
 
     features: Floats
     labels: Floats
     sizes: NDArray[np.int64] | None = None
+    begun: NDArray[np.float64] | None = None
 
 
 def boosted(
@@ -77,6 +79,7 @@ def _dataset(lightgbm: Any, table: Table, reference: Any) -> Any:
         table.features,
         table.labels,
         group=table.sizes,
+        init_score=table.begun,
         reference=reference,
         params={"verbosity": -1},
     )

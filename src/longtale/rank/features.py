@@ -21,6 +21,8 @@ from longtale.rank.evidence import NEVER, RECENT_DAYS, ItemEvidence
 
 BLEND = "blend"
 """Name under which the blended score stands beside the sources'."""
+BLENDED = f"z {BLEND}"
+"""Column of the blended score in deviations; each candidate has one."""
 RANKED = ("z", "rank")
 """Columns of a score in which more must never count less."""
 IN_TOP = 100

@@ -1,4 +1,4 @@
-"""Orders of candidates: places, two orders mixed, what an order is worth, and how sure that is."""
+"""Orders of candidates: places, what an order is worth, and how sure that is."""
 
 from __future__ import annotations
 
@@ -36,18 +36,6 @@ def places(scores: Floats, offsets: Offsets) -> NDArray[np.int64]:
     found = np.empty(len(scores), dtype=np.int64)
     found[order] = np.arange(len(scores)) - offsets[owners]
     return found
-
-
-def mixed(first: NDArray[np.integer], second: NDArray[np.integer], share: float) -> Floats:
-    """Give -(w · log(1 + first) + (1 - w) · log(1 + second)), float32 (R,): larger is better.
-
-    Args:
-        first: places in one order, from 0.
-        second: places in another.
-        share: weight w of the first, 0 to 1.
-    """
-    total = share * np.log1p(first) + (1 - share) * np.log1p(second)
-    return -total.astype(np.float32)
 
 
 def ndcg(

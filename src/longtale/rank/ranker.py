@@ -2,15 +2,19 @@
 
 Boosted trees whose gradients are weighted by what swapping two candidates would change in nDCG:
 Burges 2010, "From RankNet to LambdaRank to LambdaMART" (MSR-TR-2010-82), as LightGBM has it (Ke et
-al. 2017). More of a source's score can never lower a candidate. The final order is that of
+al. 2017). The trees do not start from nothing, but from what the blend says:
 
-    -(w · log(1 + r_trees) + (1 - w) · log(1 + r_blend))
+    score = c · z_blend + Σ trees
 
-with r the place of a candidate, from 0, in the trees' order and in the blend's. Whether the trees
-help is asked of users they have not seen: the users are parted into folds, each fold is ranked by
-trees that learned from two folds fewer, w and the number of trees being chosen on the other of
-these two. They are kept only where the bootstrap interval of the mean difference in nDCG@10
-lies above zero; else the blend's order stands.
+with z_blend the blended score in deviations, and c the factor under which the softmax of
+c · z_blend over the candidates best foretells what came next. So a few thousand requests suffice
+to learn where the blend errs; from nothing they do not even find the blend again. More of a
+source's score can never lower a candidate.
+
+Whether the trees help is asked of users they have not seen: users are parted into folds, and each
+fold is ranked by trees that learned from two folds fewer; the other of these two says when to
+stop. The ranker is accepted only where the bootstrap interval of the mean difference in nDCG@10
+to the blend lies above zero; else the blend's order stands.
 """
 
 from __future__ import annotations
@@ -20,57 +24,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
 
 from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
 from longtale.data.query import Queries
 from longtale.errors import DataError
-from longtale.rank.boosting import Table, boosted, booster_of
+from longtale.rank.boosting import booster_of
 from longtale.rank.evidence import ItemEvidence
-from longtale.rank.examples import Examples, PoolSettings, pooled
-from longtale.rank.features import FeatureTable, Scored, features, is_monotone
-from longtale.rank.order import Difference, bootstrap_difference, mixed, ndcg, places
+from longtale.rank.examples import Examples, pooled
+from longtale.rank.features import BLENDED, FeatureTable, Scored, features
+from longtale.rank.lambdamart import RankerSettings, blend_factor, grown, tried
+from longtale.rank.order import Difference, bootstrap_difference
 from longtale.seeds import generator
-from longtale.settings import Settings
 
 if TYPE_CHECKING:
     from lightgbm import Booster
-
-MIXES = (0.25, 0.5, 0.75, 1.0)
-"""Shares of the trees' order that are tried."""
-
-
-class RankerSettings(Settings):
-    """How the trees learn, and what it takes to keep them."""
-
-    pool: PoolSettings = PoolSettings()
-    """Which items are ranked."""
-    trees: int = Field(default=300, ge=1, le=5000)
-    """At most this many trees; held-out users decide how many."""
-    learning_rate: float = Field(default=0.05, gt=0, le=1)
-    """How much of each tree counts."""
-    leaves: int = Field(default=31, ge=2, le=1024)
-    """Leaves of a tree."""
-    min_rows: int = Field(default=100, ge=1)
-    """Least number of candidates in a leaf."""
-    l2: float = Field(default=5.0, ge=0)
-    """How strongly the leaves' values are held small."""
-    feature_share: float = Field(default=0.6, gt=0, le=1)
-    """Share of the features that each tree may use."""
-    truncation: int = Field(default=20, ge=1)
-    """Only pairs with a candidate above this place teach."""
-    patience: int = Field(default=40, ge=1)
-    """How many trees without gain on held-out users end the fit."""
-    folds: int = Field(default=4, ge=3, le=20)
-    """Into how many parts the users are cut to judge the trees."""
-    cutoff: int = Field(default=10, ge=1, le=1000)
-    """Length of the list whose nDCG is judged."""
-    min_requests: int = Field(default=200, ge=1)
-    """With fewer requests that have a relevant candidate no trees are tried: they learn nothing."""
-    seed: int = Field(default=0, ge=0)
-    """Decides the folds, the trees' features and the bootstrap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +49,14 @@ class Ranker:
         settings: what it was fitted with.
         names: the F features, in the order in which the trees know them.
         model: LightGBM's text of the trees; empty where there was too little to learn from.
-        mix: share w of the trees' order.
+        factor: c, how much the blend's score counts.
         judged: mean nDCG difference to the blend on held-out users, and its interval.
     """
 
     settings: RankerSettings
     names: tuple[str, ...]
     model: str
-    mix: float
+    factor: float
     judged: Difference
 
     @classmethod
@@ -107,14 +75,14 @@ class Ranker:
             return cls(settings, examples.names, "", 0.0, nothing)
         rng = generator(settings.seed, "ranker folds")
         folds = rng.permutation(np.arange(len(examples)) % settings.folds)
-        rounds = [_round(examples, folds, fold, settings) for fold in range(settings.folds)]
-        gains = np.concatenate([tried.gains for tried in rounds])
+        rounds = [tried(examples, folds, fold, settings) for fold in range(settings.folds)]
+        gains = np.concatenate([each.gains for each in rounds])
         gains = np.append(gains, np.zeros(examples.n_dropped))
         judged = bootstrap_difference(gains, rng=generator(settings.seed, "ranker bootstrap"))
-        n_trees = int(np.median([tried.n_trees for tried in rounds]))
-        model = _boosted(examples, None, settings, n_trees).model_to_string()
-        mix = float(np.mean([tried.mix for tried in rounds]))
-        return cls(settings, examples.names, model, mix, judged)
+        n_trees = int(np.median([each.n_trees for each in rounds]))
+        factor = blend_factor(examples)
+        booster = grown(examples, None, settings, factor, n_trees)
+        return cls(settings, examples.names, booster.model_to_string(), factor, judged)
 
     @property
     def is_accepted(self) -> bool:
@@ -122,7 +90,7 @@ class Ranker:
         return bool(self.model) and self.judged.low > 0
 
     def score(self, table: FeatureTable) -> Floats:
-        """Give the trees' score of each candidate, float32 (B, K), NaN at padding.
+        """Give the score of each candidate, float32 (B, K), NaN at padding.
 
         Raises:
             DataError: the features are not those that the trees have learned from, or there are
@@ -132,7 +100,9 @@ class Ranker:
         real = ~np.isnan(table.values).all(axis=-1)
         scores = np.full(real.shape, np.nan, dtype=np.float32)
         if real.any():
-            scores[real] = self._booster.predict(rows[real.ravel()], num_threads=1)
+            kept = rows[real.ravel()]
+            trees = self._booster.predict(kept, num_threads=1)
+            scores[real] = trees + np.float32(self.factor) * kept[:, self._blend]
         return scores
 
     def contributions(self, table: FeatureTable) -> Floats:
@@ -144,20 +114,9 @@ class Ranker:
             float32 (B, K, F + 1), which sum to `score`.
         """
         shares = self._booster.predict(self._rows(table), num_threads=1, pred_contrib=True)
-        return np.asarray(shares, dtype=np.float32).reshape(*table.values.shape[:2], -1)
-
-    def order(self, table: FeatureTable) -> Floats:
-        """Give each candidate's final score, float32 (B, K), NaN at padding; see the module's head.
-
-        Candidates must stand in the blend's order, as `pooled` gives them.
-        """
-        scores = self.score(table)
-        final = np.full_like(scores, np.nan)
-        for row, own in enumerate(scores):
-            real = np.flatnonzero(~np.isnan(own))
-            one = np.array([0, len(real)])
-            final[row, real] = mixed(places(own[real], one), np.arange(len(real)), self.mix)
-        return final
+        found = np.asarray(shares, dtype=np.float32).reshape(*table.values.shape[:2], -1)
+        found[..., self._blend] += np.float32(self.factor) * table.values[..., self._blend]
+        return found
 
     def reranked(
         self, queries: Queries, scored: Scored, evidence: ItemEvidence, *, masked: Mask
@@ -177,16 +136,15 @@ class Ranker:
         if not self.is_accepted:
             return scored.blended
         items = pooled(scored, masked, evidence.is_new, self.settings.pool)
-        return exchanged(
-            scored.blended, items, self.order(features(queries, items, scored, evidence))
-        )
+        table = features(queries, items, scored, evidence)
+        return exchanged(scored.blended, items, self.score(table))
 
     def state(self) -> State:
         judged = self.judged
         return {
             "model": np.frombuffer(self.model.encode(), dtype=np.uint8),
             "names": np.frombuffer("\n".join(self.names).encode(), dtype=np.uint8),
-            "mix": np.array([self.mix]),
+            "factor": np.array([self.factor]),
             "judged": np.array([judged.mean, judged.low, judged.high, judged.n]),
         }
 
@@ -196,7 +154,11 @@ class Ranker:
         mean, low, high, n = (float(value) for value in state["judged"])
         names = tuple(text["names"].split("\n"))
         judged = Difference(mean, low, high, int(n))
-        return cls(settings, names, text["model"], float(state["mix"][0]), judged)
+        return cls(settings, names, text["model"], float(state["factor"][0]), judged)
+
+    @property
+    def _blend(self) -> int:
+        return self.names.index(BLENDED)
 
     @cached_property
     def _booster(self) -> Booster:
@@ -232,62 +194,3 @@ def exchanged(blended: Floats, items: Rows, final: Floats) -> Floats:
         best_first = real[np.argsort(-wanted[: len(real)], kind="stable")]
         changed[row, best_first] = blended[row, real]
     return changed
-
-
-@dataclass(frozen=True, eq=False)
-class _Round:
-    """What trees did for one held-out fold: gain of each request, (g,), and what was chosen."""
-
-    gains: NDArray[np.float64]
-    mix: float
-    n_trees: int
-
-
-def _round(
-    examples: Examples, folds: NDArray[np.int64], fold: int, settings: RankerSettings
-) -> _Round:
-    other = (fold + 1) % settings.folds
-    learned = examples.where((folds != fold) & (folds != other))
-    choosing, judging = examples.where(folds == other), examples.where(folds == fold)
-    booster = _boosted(learned, choosing, settings, settings.trees)
-    mix = max(MIXES, key=lambda w: _gains(booster, choosing, w, settings.cutoff).mean())
-    gains = _gains(booster, judging, mix, settings.cutoff)
-    return _Round(gains, mix, max(booster.best_iteration, 1))
-
-
-def _gains(booster: Booster, part: Examples, mix: float, cutoff: int) -> NDArray[np.float64]:
-    blend = places(-np.arange(len(part.features), dtype=np.float32), part.offsets)
-    trees = places(np.asarray(booster.predict(part.features), dtype=np.float32), part.offsets)
-    reached, before = (
-        ndcg(places(order, part.offsets), part.is_target, part.offsets, part.n_targets, cutoff)
-        for order in (mixed(trees, blend, mix), -blend.astype(np.float32))
-    )
-    return reached - before
-
-
-def _boosted(
-    learned: Examples, choosing: Examples | None, settings: RankerSettings, n_trees: int
-) -> Booster:
-    return boosted(
-        _table(learned),
-        None if choosing is None else _table(choosing),
-        {
-            "objective": "lambdarank",
-            "metric": "ndcg",
-            "eval_at": [settings.cutoff],
-            "learning_rate": settings.learning_rate,
-            "num_leaves": settings.leaves,
-            "min_data_in_leaf": settings.min_rows,
-            "lambda_l2": settings.l2,
-            "feature_fraction": settings.feature_share,
-            "lambdarank_truncation_level": settings.truncation,
-            "monotone_constraints": [int(is_monotone(name)) for name in learned.names],
-            "seed": settings.seed,
-        },
-        n_trees,
-        patience=settings.patience,
-    )
-
-
-def _table(part: Examples) -> Table:
-    return Table(part.features, part.is_target.astype(np.float32), part.sizes)
