@@ -17,7 +17,7 @@ from longtale.evaluate.frontier import Point, bottom_items, frontier, plot_front
 IS_TAIL = np.arange(8) >= 6
 
 
-def towards_the_tail(turn: float, scores: np.ndarray) -> np.ndarray:
+def towards_the_tail(turn: float, scores: np.ndarray, masked: np.ndarray) -> np.ndarray:
     """At 1 the last two items, the tail, stand before all others."""
     return np.where(IS_TAIL, scores + 100 * turn, scores).astype(np.float32)
 
@@ -47,6 +47,17 @@ def test_turning_moves_places_and_hits_to_the_tail():
     assert full.gini > at_rest.gini
 
 
+def test_dial_is_told_what_cannot_come():
+    told: list[np.ndarray] = []
+
+    def turned(turn: float, scores: np.ndarray, masked: np.ndarray) -> np.ndarray:
+        told.append(masked)
+        return scores
+
+    frontier(models, turned, (0.0,), small_fold(), IS_TAIL, model="falling")
+    assert np.concatenate(told).sum(axis=1).tolist() == [2, 1, 6]
+
+
 def test_ndcg_is_the_mean_over_users_that_have_targets():
     for point in points():
         assert len(point.ndcg_per_user) == 3
@@ -55,7 +66,9 @@ def test_ndcg_is_the_mean_over_users_that_have_targets():
 
 def test_without_a_target_of_the_tail_there_is_no_recall():
     nothing = np.zeros(8, dtype=np.bool_)
-    for point in frontier(models, lambda _, s: s, (0.0,), small_fold(), nothing, model="falling"):
+    for point in frontier(
+        models, lambda turn, scores, masked: scores, (0.0,), small_fold(), nothing, model="falling"
+    ):
         assert point.n_tail == 0
         assert np.isnan(point.tail_recall)
 

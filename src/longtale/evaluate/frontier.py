@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from longtale.evaluate.accuracy import TargetRanks, Values, rankable, ranks_in
 
 _FORMATS = (".png", ".svg", ".pdf")
 
-Turned = Callable[[float, Floats], Floats]
-"""Gives the scores (B, N) at one turn of the dial from those at rest; it leaves these alone."""
+Turned = Callable[[float, Floats, Mask], Floats]
+"""Gives the scores (B, N) at one turn of the dial from those at rest, which it leaves alone, and
+from which items cannot come (B, N)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +100,10 @@ def frontier(
     asked = fold.take(np.flatnonzero(fold.targets.lengths > 0))
     for batch in asked.batches():
         found = scored(batch.queries)
-        variants = {(name, 0.0): own for name, own in found.items() if name != model}
-        for key, scores in [
-            *variants.items(),
-            *(((model, turn), turned(turn, found[model])) for turn in turns),
-        ]:
+        masked = batch.seen.toarray() != 0
+        others = [((name, 0.0), own) for name, own in found.items() if name != model]
+        own = (((model, turn), turned(turn, found[model], masked)) for turn in turns)
+        for key, scores in chain(others, own):
             values = rankable(scores, masked=batch.seen, ranked=fold.ranked)
             ranks.setdefault(key, []).append(ranks_in(values, batch.targets))
             lists.setdefault(key, []).append(Candidates.best(values, k).items)

@@ -39,8 +39,8 @@ class LongTailSettings(Settings):
     """How much less known items are lifted."""
 
     strength: float = Field(default=0.0, ge=0, le=1)
-    """The dial: 0 goes by the score alone, 1 gives most of the slate to the tail; to about 0.4 it
-    cost no accuracy where it was measured."""
+    """The dial: 0 goes by the score alone, 1 fills the slate with as much of the tail as can be
+    answered for; `benchmarks/tail_frontier.py` prints what a turn costs on your data."""
     reach: float = Field(default=3.0, gt=0, le=100)
     """Deviations of score that the full dial gives for each unit of inverse log-propensity."""
     slope: float = Field(default=2.0, gt=0, le=100)
