@@ -1,0 +1,1 @@
+"""What people do with slates, and what follows from it."""
