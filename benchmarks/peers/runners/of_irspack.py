@@ -35,7 +35,7 @@ MODELS = {
         _fitter(IALSRecommender, n_components=128, random_seed=0),
         [
             {"alpha0": alpha0, "reg": reg}
-            for alpha0, reg in ((0.1, 0.001), (0.1, 0.003), (0.1, 0.01), (0.03, 0.003))
+            for alpha0, reg in ((0.1, 0.001), (0.1, 0.003), (0.03, 0.001), (0.03, 0.003))
         ],
     ),
     # On events without weights alpha decides nothing in P3alpha.
@@ -53,7 +53,7 @@ MODELS = {
     ),
     "SLIM": Model(
         _fitter(SLIMRecommender),
-        [{"alpha": alpha, "l1_ratio": 0.1} for alpha in (3e-4, 1e-3, 3e-3)],
+        [{"alpha": alpha, "l1_ratio": 0.1} for alpha in (1e-4, 3e-4, 1e-3)],
     ),
 }
 
