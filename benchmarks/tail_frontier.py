@@ -23,6 +23,7 @@ from quality import opened, seeded
 
 from longtale.arrays import Floats, Mask
 from longtale.blend.hybrid import source_scores
+from longtale.contracts import Retriever
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.data.splits.split import Fold, ProtocolName, split
@@ -30,6 +31,7 @@ from longtale.evaluate.frontier import Point, bottom_items, frontier, plot_front
 from longtale.evaluate.intervals import paired_test
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.tail import LongTail
+from longtale.recommend.assemble import Fitting, fit_retriever
 from longtale.recommend.choose import Chosen, choose
 from longtale.recommend.cost import Cost
 from longtale.recommend.screen import met
@@ -47,7 +49,11 @@ def main() -> None:
     parser.add_argument("task", metavar="FOLDER:PROTOCOL")
     parser.add_argument("--quality", default="balanced")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--against", default="sequence", help="source to which ratios are given")
+    parser.add_argument(
+        "--against",
+        default="sequence",
+        help="source to which ratios are given, fitted apart if need be",
+    )
     parser.add_argument("--plot", type=Path, help="draw the test fold's frontier here")
     asked = parser.parse_args()
     folder, _, protocol = asked.task.rpartition(":")
@@ -58,7 +64,12 @@ def main() -> None:
     cut = split(dataset, ProtocolName(protocol), settings.split)
     chosen = choose(cut.validation, settings, Cost(None))
     train = cut.validation.train
-    evidence = ItemEvidence.of(train, chosen.item_vectors.vectors)
+    vectors = chosen.item_vectors.vectors
+    apart: tuple[Retriever, ...] = ()
+    if asked.against not in chosen.hybrid.sources:
+        fitting = Fitting(train, vectors, settings.models, cut.validation)
+        apart = (fit_retriever(asked.against, fitting),)
+    evidence = ItemEvidence.of(train, vectors)
     slating = Slating(settings.slate, evidence, chosen.ranker)
     dial = LongTail.fit(train.item_counts, settings.slate.long_tail)
     is_tail = bottom_items(train.item_counts)
@@ -71,7 +82,7 @@ def main() -> None:
     )
 
     def measured(fold: Fold) -> list[Point]:
-        scored = partial(answers, chosen, slating, train)
+        scored = partial(answers, chosen, slating, apart, train)
         return frontier(scored, partial(turned, dial), TURNS, fold, is_tail, model=SERVED)
 
     validation = measured(cut.validation)
@@ -86,9 +97,13 @@ def main() -> None:
 
 
 def answers(
-    chosen: Chosen, slating: Slating, train: Dataset, queries: Queries
+    chosen: Chosen,
+    slating: Slating,
+    apart: Sequence[Retriever],
+    train: Dataset,
+    queries: Queries,
 ) -> dict[str, Floats]:
-    """Give the scores of each source and of what is served."""
+    """Give the scores of what stands apart, of each source, and of what is served."""
     hybrid, n_items = chosen.hybrid, train.n_items
     scores = source_scores(hybrid.retrievers, queries, n_items).scores
     contributions = hybrid.blender.contributions(queries, scores)
@@ -98,7 +113,8 @@ def answers(
         heard = np.where(unused[:, None, None], np.float32(np.nan), scores)
         said = Said(hybrid.sources, heard, contributions, ())
         served = served + slating.ranked(slating.ranker, queries, said, met(train, queries))
-    return {**dict(zip(hybrid.sources, scores, strict=True)), SERVED: served}
+    beside = {retriever.name: retriever.scores(queries) for retriever in apart}
+    return {**beside, **dict(zip(hybrid.sources, scores, strict=True)), SERVED: served}
 
 
 def turned(dial: LongTail, turn: float, scores: Floats, masked: Mask) -> Floats:
