@@ -32,7 +32,7 @@ _BLOCK = 1024  # items whose likeness to all others is computed at once
 class ColdMapSettings(Settings):
     """How the place of an item is told from its description."""
 
-    teacher: ALSSettings = ALSSettings(regularization=100, half_life=None)
+    teacher: ALSSettings = ALSSettings(regularization=60, half_life=None)
     """The factors (iALS) that are told from descriptions; held smaller than for known items, since
     only what many items share can be told."""
     l2: float = Field(default=2.0, gt=0)
@@ -43,7 +43,7 @@ class ColdMapSettings(Settings):
     attributes: float = Field(default=0.4, ge=0)
     """Weight of each column of the catalogue against the meaning of the whole text; 0 is meaning
     alone."""
-    popularity: float = Field(default=0.3, ge=0)
+    popularity: float = Field(default=0.1, ge=0)
     """Weight of how popular the item looks against how well it fits the asker."""
     max_items: int = Field(default=10_000, ge=2)
     """Only the most popular items up to this number teach: time grows with the cube (10,000 take
@@ -92,13 +92,22 @@ class ColdMap:
     described: Mask
 
     @classmethod
-    def fit(cls, dataset: Dataset, settings: ColdMapSettings, vectors: Floats) -> Self:
+    def fit(
+        cls,
+        dataset: Dataset,
+        settings: ColdMapSettings,
+        vectors: Floats,
+        *,
+        teacher: ALS | None = None,
+    ) -> Self:
         """Learn the map from the items that people met.
 
         Args:
             dataset: events, and the catalogue with all attributes.
             settings: how.
             vectors: float32 (N, D), the items' text vectors; a zero row has no text.
+            teacher: iALS fitted on the same data with the teacher's settings, where there is one;
+                None fits it.
 
         Raises:
             DataError: there is not one vector for each item.
@@ -108,7 +117,7 @@ class ColdMap:
                 f"{len(vectors)} vectors for {dataset.n_items} items; give one for each item of "
                 "the catalogue, a zero row where there is no text"
             )
-        teacher = ALS.fit(dataset, settings.teacher)
+        teacher = ALS.fit(dataset, settings.teacher) if teacher is None else teacher
         attributes = Attributes.fit(dataset.catalog)
         rows = attributes.rows(dataset.catalog)
         goals = np.column_stack([teacher.item_factors, np.log1p(dataset.item_counts)])
