@@ -5,8 +5,15 @@ from __future__ import annotations
 from tests.contracts.retriever import CitingLaws
 from tests.contracts.test_retrievers import title_vectors
 
+from longtale.models.ease import EASE, EASESettings
 from longtale.models.sequence_linear import SequenceLinear, SequenceLinearSettings
 from longtale.models.text_ease import TextEASE, TextEASESettings
+
+
+class TestEASE(CitingLaws):
+    settings = EASESettings(l2=3.0)
+    other_settings = EASESettings(l2=9, max_items=20, kept=2, half_life=1, nearness=2, tail=0.5)
+    fit = staticmethod(EASE.fit)
 
 
 class TestSequenceLinear(CitingLaws):
@@ -27,7 +34,9 @@ class TestSequenceLinear(CitingLaws):
 
 class TestTextEASE(CitingLaws):
     settings = TextEASESettings(l2=3, text=3)
-    other_settings = TextEASESettings(l2=9, text=9, text_l2=5, max_items=20, kept=2, half_life=1)
+    other_settings = TextEASESettings(
+        l2=9, text=9, text_l2=5, nearness=2, max_items=20, kept=2, half_life=1
+    )
     learns_items = False
 
     @classmethod

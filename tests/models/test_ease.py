@@ -5,7 +5,9 @@ import pytest
 
 from longtale.data.query import Queries
 from longtale.data.synthetic import dataset_of, generated
+from longtale.models.closed_form import near_gram
 from longtale.models.ease import EASE, EASESettings
+from longtale.models.linear import propensity_weights
 from longtale.seeds import generator
 
 
@@ -35,6 +37,41 @@ def test_weights_equal_a_ridge_regression_of_each_item_on_the_others(dataset):
         model.weights.matrix.toarray()[np.ix_(known, known)],
         expected[np.ix_(known, known)],
         atol=1e-5,
+    )
+
+
+def test_near_events_count_more_than_distant_ones():
+    dataset = dataset_of([[0, 1, 2, 3, 4, 5]])
+    gram = near_gram(dataset.interactions.histories, 6, 2.0).toarray()
+    np.testing.assert_allclose(np.diag(gram), 1, rtol=1e-5)
+    np.testing.assert_allclose(gram[0], 2 ** (-np.arange(6) / 2), atol=0.02)
+    np.testing.assert_array_equal(gram, gram.T)
+
+
+@pytest.mark.parametrize("half_life", [0.5, 3.0, 30.0])
+def test_nearness_never_has_negative_eigenvalues(dataset, half_life):
+    gram = near_gram(dataset.interactions.histories, dataset.n_items, half_life).toarray()
+    assert np.linalg.eigvalsh(gram.astype(np.float64)).min() > -1e-3
+
+
+def test_weights_under_nearness_are_those_of_its_gram(dataset):
+    model = EASE.fit(dataset, EASESettings(l2=5, nearness=2))
+    known = dataset.item_counts > 0
+    gram = near_gram(dataset.interactions.histories, dataset.n_items, 2.0).toarray()
+    inverse = np.linalg.inv(gram[np.ix_(known, known)] + 5 * np.eye(known.sum()))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0)
+    found = model.weights.matrix.toarray()[np.ix_(known, known)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_tail_multiplies_each_item_s_score_by_its_propensity_weight(dataset):
+    usual = EASE.fit(dataset, EASESettings(l2=5))
+    lifted = EASE.fit(dataset, EASESettings(l2=5, tail=0.7))
+    queries = Queries.of([[1, 2], [3]])
+    weights = propensity_weights(dataset.item_counts, 0.7)
+    np.testing.assert_allclose(
+        lifted.scores(queries), usual.scores(queries) * weights, rtol=1e-4, atol=1e-6
     )
 
 

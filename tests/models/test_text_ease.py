@@ -10,7 +10,7 @@ from longtale.errors import DataError
 from longtale.models.text_ease import TextEASE, TextEASESettings
 from longtale.seeds import generator
 
-SETTINGS = TextEASESettings(l2=3, text=8, text_l2=0.7)
+SETTINGS = TextEASESettings(l2=3, text=8, text_l2=0.7, nearness=None)
 N_ITEMS, N_COLD, WIDTH = 30, 4, 6
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from math import ceil, log2
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from longtale.arrays import Floats, Mask, compact
+from longtale.data.interactions import Histories
+from longtale.models.interest import interest
+
+_LEAST = 0.01
+"""Pairs of events that weigh less than this are left out: they cost time and say nothing."""
 
 
 def learned_items(counts: NDArray[np.int64], max_items: int) -> Mask:
@@ -16,8 +23,22 @@ def learned_items(counts: NDArray[np.int64], max_items: int) -> Mask:
     return known & (counts > 0)
 
 
-def ridge_inverse(liked: sparse.csr_array, l2: float) -> Floats:
-    """Give P = (XᵀX + λI)⁻¹, float32 (N, N), by the cheaper of two ways."""
+def together_inverse(
+    histories: Histories, known: Mask, *, l2: float, nearness: float | None
+) -> Floats:
+    """Give P = (G + λI)⁻¹ of the known items, float32 (N, N), G counts who met both of two items.
+
+    Args:
+        histories: of all users.
+        known: bool, the N items that take part.
+        l2: λ.
+        nearness: half-life of `near_gram`; None counts all items of a history alike, G = XᵀX
+            with X what each user met as 0 and 1.
+    """
+    if nearness is not None:
+        usable = histories.where(known[histories.items])
+        return gram_inverse(near_gram(usable, len(known), nearness)[known][:, known], l2)
+    liked = interest(histories, known, binary=True)[:, known]
     n_users, n_items = liked.shape
     if n_users < n_items / 2:
         return _inverse_by_users(liked, l2)
@@ -72,3 +93,31 @@ def widened(weights: sparse.csr_array, known: Mask) -> sparse.csr_array:
     places = (items[found.row], items[found.col])
     whole = sparse.coo_array((found.data, places), shape=(len(known), len(known)))
     return compact(sparse.csr_array(whole))
+
+
+def near_gram(histories: Histories, n_items: int, half_life: float) -> sparse.csr_array:
+    """Give how often items were met near each other, float32 (N, N), in place of XᵀX.
+
+        G_ji = Σ k(|p - q|) over the events p on j and q on i of one user,
+        k(n) = Σ_m w_m w_{m+n} / Σ_m w_m²,  w_m = 2^(-m/h) as far as it is at least 0.01
+
+    This falls from 1 by about half for every h events between the two. As an autocorrelation it
+    makes a G without negative eigenvalues; with h without end, G is XᵀX where no item comes
+    twice.
+
+    Args:
+        histories: of all users, oldest first.
+        n_items: N.
+        half_life: h, events.
+    """
+    decay = np.exp2(-np.arange(ceil(half_life * log2(1 / _LEAST))) / half_life)
+    nearness = np.correlate(decay, decay, mode="full")[len(decay) - 1 :] / (decay @ decay)
+    ends = np.repeat(histories.offsets[1:], histories.lengths)
+    events = np.arange(len(histories.items))
+    ahead = sparse.csr_array((n_items, n_items), dtype=np.float32)
+    for lag, weight in enumerate(nearness):
+        first = events[events + lag < ends]
+        pairs = (histories.items[first], histories.items[first + lag])
+        weights = np.full(len(first), weight if lag else weight / 2, dtype=np.float32)
+        ahead = ahead + sparse.coo_array((weights, pairs), shape=(n_items, n_items)).tocsr()
+    return sparse.csr_array(ahead + ahead.T)

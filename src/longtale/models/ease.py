@@ -15,8 +15,7 @@ from longtale.arrays import Floats, Rows
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
-from longtale.models.closed_form import learned_items, ridge_inverse, strongest, widened
-from longtale.models.interest import interest
+from longtale.models.closed_form import learned_items, strongest, together_inverse, widened
 from longtale.models.linear import ItemWeights
 from longtale.schema import Serves
 from longtale.settings import Settings
@@ -34,6 +33,12 @@ class EASESettings(Settings):
     """Strongest weights kept for each item."""
     half_life: float | None = Field(default=4.0, gt=0)
     """How many events later an event in the asker's history counts half; none counts all alike."""
+    nearness: float | None = Field(default=None, gt=0, le=100)
+    """Training: how many events apart two events of one user count half as met together (see
+    `near_gram`); none counts all items of a history alike. With 3, and `half_life` 2, EASE alone
+    tells the next event better; beside models of what comes next it adds more without."""
+    tail: float = Field(default=0.0, ge=0)
+    """How far rarely touched items are lifted (see `propensity_weights`); 0 not at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +58,13 @@ class EASE:
     def fit(cls, dataset: Dataset, settings: EASESettings) -> Self:
         """Solve for the weights; items without any event take no part and get no score."""
         known = learned_items(dataset.item_counts, settings.max_items)
-        liked = interest(dataset.interactions.histories, known, binary=True)[:, known]
-        inverse = ridge_inverse(liked, settings.l2)
+        histories = dataset.interactions.histories
+        inverse = together_inverse(histories, known, l2=settings.l2, nearness=settings.nearness)
         weights = -inverse / np.diag(inverse)[:, None]  # row i holds column i of B, since P = Pᵀ
         np.fill_diagonal(weights, 0)
         matrix = widened(strongest(weights, settings.kept), known)
-        return cls(settings, ItemWeights(matrix, known))
+        learned = ItemWeights(matrix, known).towards_tail(dataset.item_counts, settings.tail)
+        return cls(settings, learned)
 
     def scores(self, queries: Queries) -> Floats:
         half_life = self.settings.half_life
