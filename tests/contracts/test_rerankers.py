@@ -64,9 +64,9 @@ class TestLongTail(RerankerLaws):
 
 
 class TestFairExposure(RerankerLaws):
-    settings = FairExposureSettings(strength=1)
+    settings = FairExposureSettings(strength=0.8)
     neutral = FairExposureSettings(strength=0)
-    other_settings = FairExposureSettings(strength=0.2)
+    other_settings = FairExposureSettings(strength=0.1, floor=0.5)
 
     @classmethod
     def made(cls, items: Items, settings: FairExposureSettings) -> FairExposure:

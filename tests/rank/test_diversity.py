@@ -77,8 +77,8 @@ def test_dpp_equals_the_determinant_written_out(seed, strength):
 TWINS = np.float32([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
 FALLING = Candidates(np.int32([[0, 1, 2, 3]]), np.float32([[4, 3.9, 2, 1]]))
 RERANKERS = [
-    MMR.of(TWINS, MMRSettings(strength=0.5)),
-    DPP.of(TWINS, DPPSettings(strength=0.5)),
+    MMR.of(TWINS, MMRSettings(strength=0.8)),
+    DPP.of(TWINS, DPPSettings(strength=0.8)),
 ]
 
 
@@ -107,15 +107,16 @@ def test_dpp_orders_by_relevance_where_the_volume_is_used_up():
     assert order(reranker, candidates, 5) == [3, 1, 4, 0, 2]
 
 
-@given(SEEDS)
-def test_more_strength_brings_no_less_diversity_in_the_mean(seed):
+@pytest.mark.parametrize("kind, settings", [(MMR, MMRSettings), (DPP, DPPSettings)])
+def test_more_strength_brings_more_diversity_in_the_mean(kind, settings):
     means = []
     for strength in (0.0, 0.5, 1.0):
         alike = []
-        for world in range(20):
-            candidates, vectors = drawn(20 * seed + world)
-            reranker = DPP.of(vectors, DPPSettings(strength=strength))
+        for seed in range(60):
+            candidates, vectors = drawn(seed)
+            reranker = kind.of(vectors, settings(strength=strength))
             pairs = similarity(vectors, order(reranker, candidates, 4))
-            alike.append((pairs.sum() - np.trace(pairs)) / 12)
+            alike.append(pairs[~np.eye(4, dtype=np.bool_)].mean())
         means.append(np.mean(alike))
-    assert means[0] >= means[1] >= means[2]
+    assert means[0] > means[1] + 0.02
+    assert means[1] > means[2]

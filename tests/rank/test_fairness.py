@@ -17,14 +17,18 @@ from longtale.rank.fairness import (
     exposures,
 )
 from longtale.rank.groups import shares
+from longtale.rank.rerank import relevance
 from longtale.seeds import generator
 
 RICH, POOR = 0, 1
 CODES = np.int32([[RICH]] * 10 + [[POOR]] * 10)
 
 
-def rule(strength: float, due: tuple[float, float] = (0.6, 0.4)) -> FairExposure:
-    return FairExposure.of(CODES, np.array(due), FairExposureSettings(strength=strength))
+def rule(
+    strength: float, due: tuple[float, float] = (0.6, 0.4), floor: float = 1.0
+) -> FairExposure:
+    settings = FairExposureSettings(strength=strength, floor=floor)
+    return FairExposure.of(CODES, np.array(due), settings)
 
 
 def requests(n: int) -> tuple[Queries, Candidates]:
@@ -41,12 +45,37 @@ def shares_of(slate: Candidates) -> np.ndarray:
     return found / found.sum()
 
 
-@pytest.mark.parametrize("strength", [0.5, 0.9, 1.0])
-def test_floor_is_kept_over_many_users(strength):
+@pytest.mark.parametrize("floor", [0.5, 0.9, 1.0])
+def test_floor_is_kept_over_many_users(floor):
     queries, candidates = requests(200)
     due = (0.2, 0.8)
-    slate, _ = rule(strength, due).amortised(queries, candidates, 5)
-    assert (shares_of(slate) >= strength * np.array(due) - 0.005).all()
+    slate, _ = rule(1.0, due, floor).amortised(queries, candidates, 5)
+    assert (shares_of(slate) >= floor * np.array(due) - 0.005).all()
+
+
+def test_more_strength_moves_more_attention_to_who_lacks_it():
+    queries, candidates = requests(200)
+    poor = [
+        shares_of(rule(s, (0.2, 0.8)).amortised(queries, candidates, 5)[0])[POOR]
+        for s in (0.0, 0.2, 0.5, 1.0)
+    ]
+    assert (np.diff(poor) > 0.02).all()
+
+
+def test_choice_equals_the_formula_written_out():
+    queries, candidates = requests(5)
+    served = replace(rule(0.4, (0.3, 0.7), 0.8), given=np.array([9.0, 3.0]))
+    slate = served.rerank(queries, candidates, 6)
+    for b, shown in enumerate(slate.items.tolist()):
+        worth = dict(zip(candidates.items[b].tolist(), relevance(candidates)[b], strict=True))
+        exposure = np.array([9.0, 3.0])
+        for place, item in enumerate(shown):
+            floors = 0.8 * np.array([0.3, 0.7]) * (exposure.sum() + attention(6)[place])
+            need = np.maximum(0, 1 - exposure / floors)
+            reached = {i: 0.6 * r + 0.8 * need[CODES[i, 0]] for i, r in worth.items()}
+            assert reached.pop(item) >= max(reached.values()) - 1e-12
+            worth.pop(item)
+            exposure[CODES[item, 0]] += attention(6)[place]
 
 
 def test_without_a_floor_the_poor_get_less_than_is_due():
@@ -57,7 +86,7 @@ def test_without_a_floor_the_poor_get_less_than_is_due():
 
 def test_floor_that_is_met_anyway_moves_nothing():
     queries, candidates = requests(50)
-    served = replace(rule(0.5, (0.9, 0.1)), given=np.array([50.0, 50.0]))
+    served = replace(rule(1.0, (0.9, 0.1), floor=0.5), given=np.array([50.0, 50.0]))
     slate, _ = served.amortised(queries, candidates, 1)
     np.testing.assert_array_equal(slate.items, candidates.items[:, :1])
 

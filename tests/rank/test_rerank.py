@@ -25,18 +25,18 @@ def candidates_of(scores: np.ndarray) -> Candidates:
     return Candidates(items, -np.sort(-scores, axis=1))
 
 
-def test_best_is_one_and_the_middle_a_half():
+def test_best_is_one_and_the_middle_minus_one():
     found = relevance(candidates_of(np.float32([[9, 7, 5, 4]])))
-    assert found.tolist() == [[1.0, 0.75, 0.5, 0.375]]
+    assert found.tolist() == [[1.0, 0.0, -1.0, -1.5]]
 
 
 def test_one_hopeless_candidate_does_not_make_all_others_alike():
     found = relevance(candidates_of(np.float32([[9, 7, 5, 4, -1e6]])))
-    assert found[0, :4].tolist() == [1.0, 0.75, 0.5, 0.375]
+    assert found[0, :4].tolist() == [1.0, 0.0, -1.0, -1.5]
 
 
 def test_last_sets_the_scale_where_the_first_half_is_equal():
-    assert relevance(candidates_of(np.float32([[3, 3, 3, 1]]))).tolist() == [[1, 1, 1, 0.5]]
+    assert relevance(candidates_of(np.float32([[3, 3, 3, 1]]))).tolist() == [[1, 1, 1, -1]]
 
 
 def test_equal_scores_are_all_as_relevant_and_padding_is_not():
@@ -56,7 +56,7 @@ def test_relevance_falls_with_the_scores(scores):
 def test_relevance_does_not_depend_on_scale_and_shift(scores, scale, shift):
     other = (scores * scale + shift).astype(np.float32)
     np.testing.assert_allclose(
-        relevance(candidates_of(other)), relevance(candidates_of(scores)), atol=1e-3
+        relevance(candidates_of(other)), relevance(candidates_of(scores)), atol=1e-2
     )
 
 

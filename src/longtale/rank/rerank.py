@@ -65,13 +65,14 @@ def usable(candidates: Candidates) -> Mask:
 
 
 def relevance(candidates: Candidates) -> Values:
-    """Bring scores to a scale that does not depend on who made them: 1 for the best, 1/2 midway.
+    """Bring scores to a scale that does not depend on who made them: 1 for the best, -1 midway.
 
-        1 - (s_1 - s_p) / (2 (s_1 - s_m))
+        1 - 2 (s_1 - s_p) / (s_1 - s_m)
 
     with s_p the score at place p and s_m the one in the middle of the candidates, or the last where
     the first half is equal. The middle and not the worst sets the scale, since one hopeless
-    candidate would make all others alike.
+    candidate would make all others alike. From 1 to -1 is the range of a cosine, against which
+    relevance is weighed: so half a dial is half way.
 
     Args:
         candidates: K of each of B requests.
@@ -88,8 +89,8 @@ def relevance(candidates: Candidates) -> Values:
     middle = gaps[rows, n_items // 2]
     last = gaps[rows, np.maximum(n_items, 1) - 1]
     spread = np.where(middle > 0, middle, last)[:, None]
-    halves = np.divide(gaps, 2 * spread, out=np.zeros_like(gaps), where=spread > 0)
-    return np.where(usable(candidates), 1 - halves, 0.0)
+    shares = np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0)
+    return np.where(usable(candidates), 1 - 2 * shares, 0.0)
 
 
 def greedy(allowed: Mask, k: int, objective: Objective) -> Places:
