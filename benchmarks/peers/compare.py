@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=Path(".peers"))
     parser.add_argument("--only", nargs="+", default=[], help="beginnings of 'PEER MODEL'")
     parser.add_argument("--answers", type=Path, help="keep the peers' answers here")
+    parser.add_argument("--quality", default="balanced", help="of Longtale's own models")
     parser.add_argument("--without-longtale", action="store_true")
     asked = parser.parse_args()
     os.environ.update(ONE_THREAD)
@@ -71,7 +72,7 @@ def main() -> None:
         write_split(cut, folder)
         rows = list(answers(wanted, asked.environments, folder, cut.test))
     if not asked.without_longtale:
-        rows += longtale(dataset, asked.protocol, settings)
+        rows += longtale(dataset, asked.protocol, settings, asked.quality)
     print(f"\n## {Path(asked.folder).name}\n\n`{cut.protocol.stamp}`; {len(cut.test)} requests\n")
     print(f"{platform.platform()}, Python {platform.python_version()}, one thread\n")
     print_table(rows)
@@ -116,23 +117,24 @@ def answers(
         yield measured
 
 
-def longtale(dataset: Dataset, protocol: str, settings: LongtaleSettings) -> list[Measured]:
-    report = measure(dataset, protocol, settings)
+def longtale(
+    dataset: Dataset, protocol: str, settings: LongtaleSettings, quality: str
+) -> list[Measured]:
+    report = measure(dataset, protocol, settings, quality=quality)
     return [_own(report, model) for model in report.models]
 
 
 def _own(report: Report, model: str) -> Measured:
+    """Give one of Longtale's models; the blend's cost is that of all parts, with its choices."""
     tail = report.find(model, "recall@10", "tail-items").value
     values = {m: report.find(model, m).value for m in METRICS if m != "tail recall@10"}
-    spent = [s for name, s in report.cost.items() if name.startswith(f"fit {model} for")]
-    cost = {"fit_cpu_s": sum(spent)}
+    spent = {name: s for name, s in report.cost.items() if name.endswith("_cpu_s")}
+    cost: dict[str, float] = {}
     if model == "blend":
-        everything = [s for name, s in report.cost.items() if name.endswith("_cpu_s")]
-        cost = {
-            "fit_cpu_s": sum(everything) - report.cost["evaluate_cpu_s"],
-            "answer_cpu_s": report.cost["evaluate_cpu_s"],
-            "peak_mb": report.cost["peak_memory_mb"],
-        }
+        cost["fit_cpu_s"] = sum(spent.values()) - spent["evaluate_cpu_s"]
+        cost["peak_mb"] = report.cost["peak_memory_mb"]
+    elif own := [s for name, s in spent.items() if name.startswith(f"fit {model} for")]:
+        cost["fit_cpu_s"] = sum(own)
     per_user = report.per_user[model, "all", "ndcg@10"]
     return Measured(f"Longtale {model}", {**values, "tail recall@10": tail}, per_user, cost)
 
