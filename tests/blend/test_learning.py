@@ -8,7 +8,7 @@ from scipy import optimize
 
 from longtale.blend.convex import BlendSettings, ConvexBlend
 from longtale.blend.gate import N_SLOPES, GatedBlend
-from longtale.blend.learning import _Loss, fit_blend, parts_of
+from longtale.blend.learning import _Loss, fit_blend, learned, parts_of
 from longtale.blend.lists import Example, Lists
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
@@ -54,9 +54,19 @@ def test_gate_that_sees_the_evidence_beats_one_weight_for_all(rng):
     assert gated.slopes[0, 0] > 0 > gated.slopes[1, 0]
 
 
-def test_gate_mostly_stays_flat_where_evidence_tells_nothing():
-    gates = [fitted(world(np.random.default_rng(seed), by_evidence=False)) for seed in range(6)]
-    assert sum(gate.slopes.any() for gate in gates) <= 2
+def test_gate_does_no_harm_where_evidence_tells_nothing(rng):
+    gated, flat = (fitted(world(rng, by_evidence=False), gate=gate) for gate in (True, False))
+    unseen = [world(rng, by_evidence=False) for _ in range(4)]
+    lost = np.mean([quality(flat, one) - quality(gated, one) for one in unseen])
+    assert lost < 0.02
+
+
+def test_gate_that_loses_on_what_it_did_not_learn_from_is_not_kept(rng, monkeypatch):
+    def misled(lists, start, settings):
+        return replace(start, slopes=np.full_like(start.slopes, -5) * [[1], [-1]])
+
+    monkeypatch.setattr("longtale.blend.learning.learned", misled)
+    assert not fitted(world(rng)).slopes.any()
 
 
 def test_gate_that_is_not_wanted_stays_flat(rng):
@@ -108,3 +118,21 @@ def test_source_that_says_nothing_is_left_out(rng):
     blend = fit_blend(lists, ITEMS, own, newcomer_weights=prior, rng=np.random.default_rng(0))
     assert blend.convex.weights[2] == 0
     assert blend.convex.weights.sum() == pytest.approx(1)
+
+
+def test_short_histories_teach_the_gate_what_a_history_is_worth(rng):
+    """With a long history only the first source knows, with a short one only the second."""
+    targets = rng.integers(N_ITEMS, size=(2, N_REQUESTS))
+    masked = np.zeros((N_REQUESTS, N_ITEMS), dtype=np.bool_)
+    lists = []
+    for source, n_events in enumerate((50, 1)):
+        scores = rng.normal(size=(2, N_REQUESTS, N_ITEMS)).astype(np.float32)
+        scores[source, np.arange(N_REQUESTS), targets[source]] += 2
+        queries = Queries.of([[0] * n_events] * N_REQUESTS)
+        of = Histories.of(targets[source][:, None].tolist())
+        lists.append(Lists.of(Example(queries, scores, of, masked), 20))
+    prior = np.array([0.5, 0.5], dtype=np.float32)
+    flat = GatedBlend.flat(ConvexBlend(BlendSettings(), prior, prior), ITEMS)
+    gate = learned(Lists.concatenated(lists), flat, BlendSettings())
+    history = N_SLOPES - 3
+    assert gate.slopes[0, history] > 0 > gate.slopes[1, history]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from longtale import log
 from longtale.arrays import Floats
 from longtale.blend.convex import BlendSettings, ConvexBlend
@@ -19,6 +21,7 @@ from longtale.contracts import Retriever
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
+from longtale.data.splits.folds import shortened
 from longtale.data.splits.split import Fold, validation_fold
 from longtale.encode.encoder import make_encoder
 from longtale.errors import MissingExtraError, SplitError
@@ -33,6 +36,11 @@ from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.refine import refined
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, SlateSettings
 from longtale.seeds import generator
+
+_SHORT = 5
+"""Events after which a newcomer is one no more."""
+_SHORT_PART = 4
+"""One in so many validation requests is also asked as a newcomer's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +120,30 @@ def _newcomer_weights(retrievers: tuple[Retriever, ...], settings: BlendSettings
 def _fit_blend(
     retrievers: tuple[Retriever, ...], fold: Fold, settings: LongtaleSettings, cost: Cost
 ) -> GatedBlend:
-    with cost.stage("ask retrievers", total=len(fold.queries)) as advance:
-        depth = settings.blend.depth
+    own, seed = settings.blend, settings.split.seed
+    short = _as_newcomers(fold, generator(seed, "short histories"))
+    with cost.stage("ask retrievers", total=len(fold) + len(short)) as advance:
         ask = partial(source_scores, retrievers, n_items=fold.train.n_items)
-        lists = [Lists.of(each, depth) for each in _examples(ask, fold, advance)]
+        lists, short_lists = (
+            [Lists.of(each, own.depth) for each in _examples(ask, of, advance)]
+            for of in (fold, short)
+        )
     with cost.stage("fit blend"):
         return fit_blend(
             Lists.concatenated(lists),
             item_evidence(fold.train),
-            settings.blend,
-            newcomer_weights=_newcomer_weights(retrievers, settings.blend),
-            rng=generator(settings.split.seed, "gate"),
+            own,
+            newcomer_weights=_newcomer_weights(retrievers, own),
+            rng=generator(seed, "gate"),
+            short=Lists.concatenated(short_lists) if short_lists else None,
         )
+
+
+def _as_newcomers(fold: Fold, rng: np.random.Generator) -> Fold:
+    """Ask for some of those with a history as if they had come one to five events ago."""
+    able = np.flatnonzero(fold.queries.histories.lengths)
+    some = rng.permutation(able)[: len(fold) // _SHORT_PART]
+    return shortened(fold.take(some), rng.integers(1, _SHORT, size=len(some), endpoint=True))
 
 
 def _fit_ranker(

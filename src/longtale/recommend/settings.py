@@ -24,7 +24,7 @@ from longtale.models.text_ease import TextEASESettings
 from longtale.models.user_knn import UserKNNSettings
 from longtale.rank.diversity import MMRSettings
 from longtale.rank.explore import EpsilonGreedySettings
-from longtale.rank.ranker import RankerSettings
+from longtale.rank.lambdamart import RankerSettings
 from longtale.rank.tail import LongTailSettings
 from longtale.settings import Settings
 

@@ -61,6 +61,19 @@ class Fold:
             yield self.take(np.arange(start, min(start + size, len(self))))
 
 
+def shortened(fold: Fold, n_events: NDArray[np.integer]) -> Fold:
+    """Ask the same as if only the last events of each history were known.
+
+    What was met before stays masked, so that a right answer is as hard to find as it was.
+
+    Args:
+        fold: B requests.
+        n_events: (B,), how many events of each are kept.
+    """
+    queries = replace(fold.queries, histories=fold.queries.histories.last(n_events))
+    return replace(fold, queries=queries)
+
+
 def last_item_fold(
     train: Dataset, known: Dataset, *, users: NDArray[np.integer], taken: Histories
 ) -> Fold:
