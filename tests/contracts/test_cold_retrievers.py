@@ -16,6 +16,7 @@ class TestColdMap(RetrieverLaws):
         l2=9,
         trust=1,
         attributes=2,
+        rounds=0,
         popularity=1,
         max_items=20,
     )

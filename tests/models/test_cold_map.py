@@ -8,7 +8,7 @@ import pytest
 
 from longtale.arrays import unit_rows
 from longtale.data.query import Queries
-from longtale.data.synthetic import cold_twin, dataset_of, generated
+from longtale.data.synthetic import cold_twin, dataset_of, generated, two_tribes
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError
 from longtale.models.als import ALS, ALSSettings
@@ -34,7 +34,7 @@ def settings_of(**changes) -> ColdMapSettings:
 
 
 def test_places_equal_weighted_ridge_on_features(dataset, vectors):
-    settings = settings_of(l2=0.7, trust=4, attributes=0.3)
+    settings = settings_of(l2=0.7, trust=4, attributes=0.3, rounds=0)
     model = ColdMap.fit(dataset, settings, vectors)
     rows = Attributes.fit(dataset.catalog).rows(dataset.catalog).toarray()
     features = np.hstack([vectors, np.sqrt(0.3) * rows]).astype(float)
@@ -48,6 +48,20 @@ def test_places_equal_weighted_ridge_on_features(dataset, vectors):
     solved = np.linalg.solve(left, weighted.T @ (goals - goals.mean(axis=0)))
     expected = goals.mean(axis=0) + features @ solved
     np.testing.assert_allclose(model.told, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_column_that_tells_nothing_fades():
+    world = two_tribes(generator(0, "tribes"), n_users=200, n_items=60, loyalty=0.98)
+    dice = generator(0, "dice")
+    tribe = ["space" if row < 30 else "cooking" for row in range(60)]
+    noise = dice.permutation([f"n{row % 2}" for row in range(60)]).tolist()
+    world = replace(world, catalog=with_columns(world, noise=noise, tribe=tribe))
+    model = ColdMap.fit(world, settings_of(rounds=4), np.zeros((60, 2), dtype=np.float32))
+    own = {
+        column: np.linalg.norm(model.attribute_weights[model.attributes.columns == column])
+        for column in (0, 1)
+    }
+    assert own[0] < 0.05 * own[1]
 
 
 def test_score_is_fit_to_the_asker_and_looks_of_popularity(dataset, vectors):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -47,6 +47,7 @@ class Attributes:
     Args:
         tokens: uint64 (F,), rising; hash of column and value, word or knot.
         rarities: float32 (F,), log(N / number of items with it), 1 for a knot.
+        columns: int64 (F,), number of the column that each feature is of.
         prose: uint64, hashes of the columns that are read word by word.
         numbers: uint64 (M,), hashes of the columns with numbers, lengths of texts among them.
         knots: float32 (M, 12), rising in each row.
@@ -54,6 +55,7 @@ class Attributes:
 
     tokens: Hashes
     rarities: Floats
+    columns: NDArray[np.int64]
     prose: Hashes
     numbers: Hashes
     knots: Floats
@@ -72,6 +74,7 @@ class Attributes:
         empty = cls(
             nothing,
             np.empty(0, dtype=np.float32),
+            np.empty(0, dtype=np.int64),
             np.array(prose, dtype=np.uint64),
             np.array(numbers, dtype=np.uint64),
             np.array(knots, dtype=np.float32).reshape(-1, _KNOTS),
@@ -103,23 +106,29 @@ class Attributes:
         return cls(
             np.asarray(state["attributes_tokens"], dtype=np.uint64),
             np.asarray(state["attributes_rarities"], dtype=np.float32),
+            np.asarray(state["attributes_columns"], dtype=np.int64),
             np.asarray(state["attributes_prose"], dtype=np.uint64),
             np.asarray(state["attributes_numbers"], dtype=np.uint64),
             np.asarray(state["attributes_knots"], dtype=np.float32),
         )
 
     def _with_tokens(self, catalog: Catalog) -> Self:
-        tokens, rarities = [self.tokens], [self.rarities]
-        for block in self._blocks(catalog):
+        tokens, rarities, columns = [self.tokens], [self.rarities], [self.columns]
+        for number, block in enumerate(self._blocks(catalog)):
             found, n_items = np.unique(block.tokens, return_counts=True)
             kept = n_items >= _LEAST_ITEMS
             rarity = np.log(len(catalog) / n_items[kept])
             tokens.append(found[kept])
             rarities.append(np.ones_like(rarity) if block.is_number else rarity)
+            columns.append(np.full(len(rarity), number))
         order = np.argsort(np.concatenate(tokens), kind="stable")
         found = np.concatenate(tokens)[order]
-        weights = np.concatenate(rarities).astype(np.float32)[order]
-        return type(self)(found, weights, self.prose, self.numbers, self.knots)
+        return replace(
+            self,
+            tokens=found,
+            rarities=np.concatenate(rarities).astype(np.float32)[order],
+            columns=np.concatenate(columns)[order],
+        )
 
     def _blocks(self, catalog: Catalog) -> Iterator[_Block]:
         prose = set(self.prose.tolist())

@@ -23,10 +23,12 @@ from longtale.errors import DataError
 from longtale.models.als import ALS, ALSSettings
 from longtale.models.attributes import Attributes
 from longtale.models.interest import interest, silent
+from longtale.models.relevance import relevances
 from longtale.schema import Serves
 from longtale.settings import Settings
 
 _BLOCK = 1024  # items whose likeness to all others is computed at once
+_JUDGES = 2000  # known items by which the columns' weights are found: more change them little
 
 
 class ColdMapSettings(Settings):
@@ -41,8 +43,11 @@ class ColdMapSettings(Settings):
     """Number of events from which an item's factors count half as much as those of a well-known
     one."""
     attributes: float = Field(default=0.4, ge=0)
-    """Weight of each column of the catalogue against the meaning of the whole text; 0 is meaning
-    alone."""
+    """Weight of each column of the catalogue against the meaning of the whole text, before the
+    items themselves tell what counts; 0 is meaning alone."""
+    rounds: int = Field(default=2, ge=0)
+    """How often the weights of the columns, of the meaning and of the regularisation are improved;
+    0 leaves them as they are set."""
     popularity: float = Field(default=0.1, ge=0)
     """Weight of how popular the item looks against how well it fits the asker."""
     max_items: int = Field(default=10_000, ge=2)
@@ -61,7 +66,8 @@ class ColdMap:
 
     over the items j that people met; n_j is their number of events, y_j are their factors and
     log(1 + n_j), μ is the mean of y. It is solved in its dual form, where time goes by items, not
-    by features. z brings a request's scores to mean 0 and deviation 1 over the catalogue.
+    by features. Each column's share in t, and λ, make y most likely
+    (`relevances`). z brings a request's scores to mean 0 and deviation 1 over the catalogue.
 
     Also an item that people met is scored by its description alone, so that one scale serves all.
 
@@ -119,22 +125,22 @@ class ColdMap:
             )
         teacher = ALS.fit(dataset, settings.teacher) if teacher is None else teacher
         attributes = Attributes.fit(dataset.catalog)
-        rows = attributes.rows(dataset.catalog)
-        goals = np.column_stack([teacher.item_factors, np.log1p(dataset.item_counts)])
         learned = _learned_items(dataset.item_counts, settings.max_items)
-        mean, duals = _ridge(
-            vectors[learned],
-            rows[learned],
-            goals[learned].astype(np.float32),
-            dataset.item_counts[learned],
-            settings,
-        )
+        counts = dataset.item_counts[learned]
+        rows = attributes.rows(dataset.catalog)[learned]
+        goals = np.column_stack([teacher.item_factors[learned], np.log1p(counts)])
+        mean = goals.mean(axis=0, dtype=np.float32)
+        doubts = ((counts + settings.trust) / np.maximum(counts, 1)).astype(np.float32)
+        lessons = _Lessons(vectors[learned], rows, (goals - mean).astype(np.float32), doubts)
+        weights, l2 = _weights(lessons, attributes, settings)
+        meaning, columns = weights[0], weights[1:][attributes.columns]
+        shares = _ridge(lessons.scaled(np.sqrt(meaning), np.sqrt(columns)), l2)
         fitted = cls(
             settings,
             teacher,
             attributes,
-            vectors[learned].T @ duals,
-            np.float32(settings.attributes) * (rows[learned].T @ duals),
+            meaning * (lessons.vectors.T @ shares),
+            columns[:, None] * (rows.T @ shares),
             mean,
             np.empty((0, len(mean)), dtype=np.float32),
             np.empty(0, dtype=np.bool_),
@@ -209,34 +215,63 @@ def _learned_items(counts: NDArray[np.int64], max_items: int) -> NDArray[np.int6
     return np.sort(np.argsort(-counts, kind="stable")[: min(max_items, n_touched)])
 
 
-def _ridge(
-    vectors: Floats,
-    rows: sparse.csr_array,
-    goals: Floats,
-    counts: NDArray[np.int64],
-    settings: ColdMapSettings,
-) -> tuple[Floats, Floats]:
-    """Solve (K + λ C⁻¹) A = Y - μ for the items' shares A in the answer.
+@dataclass(frozen=True, eq=False)
+class _Lessons:
+    """What M known items teach.
 
     Args:
         vectors: float32 (M, D).
-        rows: float32 (M, A).
-        goals: float32 (M, F + 1), Y.
-        counts: int64 (M,).
-        settings: λ, and what of C = diag(n / (n + κ)).
-
-    Returns:
-        μ, float32 (F + 1,), and A, float32 (M, F + 1).
+        rows: float32 (M, A), attributes.
+        goals: float32 (M, F + 1), centred.
+        doubts: float32 (M,), 1 / c.
     """
-    mean = goals.mean(axis=0)
-    alike = vectors @ vectors.T
-    share, columns = np.float32(settings.attributes), sparse.csr_array(rows.T)
+
+    vectors: Floats
+    rows: sparse.csr_array
+    goals: Floats
+    doubts: Floats
+
+    def take(self, chosen: NDArray[np.int64]) -> _Lessons:
+        """Give what the chosen items teach."""
+        return _Lessons(*(part[chosen] for part in vars(self).values()))
+
+    def scaled(self, meaning: np.float32, features: Floats) -> _Lessons:
+        """Stretch the vectors, and each feature."""
+        rows = sparse.csr_array(self.rows.multiply(features[None, :]))
+        return replace(self, vectors=meaning * self.vectors, rows=rows)
+
+
+def _weights(
+    lessons: _Lessons, attributes: Attributes, settings: ColdMapSettings
+) -> tuple[Floats, float]:
+    """Give the weight of the meaning and of each column, float32, and the regularisation."""
+    n_columns = int(attributes.columns.max(initial=-1)) + 1
+    start = np.array([1.0] + [settings.attributes] * n_columns)
+    few = np.unique(np.linspace(0, len(lessons.goals) - 1, _JUDGES).astype(np.int64))
+    sample = lessons.take(few)
+    by_feature = sparse.csc_array(sample.rows)
+    columns = [by_feature[:, attributes.columns == c].tocsr() for c in range(n_columns)]
+    weights, l2 = relevances(
+        [sample.vectors, *columns],
+        np.asfortranarray(sample.goals[:, :-1]),
+        sample.doubts,
+        start=start,
+        l2=settings.l2,
+        rounds=settings.rounds,
+    )
+    return weights.astype(np.float32), l2
+
+
+def _ridge(lessons: _Lessons, l2: float) -> Floats:
+    """Solve (K + λ C⁻¹) A = Y - μ for the items' shares A in the answer, float32 (M, F + 1)."""
+    alike = lessons.vectors @ lessons.vectors.T
+    features = sparse.csr_array(lessons.rows.T)
     for start in range(0, len(alike), _BLOCK):
-        alike[start : start + _BLOCK] += share * (rows[start : start + _BLOCK] @ columns).toarray()
-    doubts = settings.l2 * (counts + settings.trust) / np.maximum(counts, 1)
-    alike[np.diag_indices(len(alike))] += doubts.astype(np.float32)
+        block = slice(start, start + _BLOCK)
+        alike[block] += (lessons.rows[block] @ features).toarray()
+    alike[np.diag_indices(len(alike))] += np.float32(l2) * lessons.doubts
     factor = linalg.cho_factor(alike, lower=True, overwrite_a=True)
-    return mean, linalg.cho_solve(factor, goals - mean)
+    return linalg.cho_solve(factor, lessons.goals)
 
 
 def _standardised(scores: Floats, described: Mask) -> Floats:

@@ -65,8 +65,10 @@ class OneList:
     z is the standardised score: of the warm model for known items, of the cold model for new ones.
     a and s are fitted for each bucket by logistic regression on requests in which some items were
     hidden from all models (Platt 1999, "Probabilistic outputs for support vector machines"), and
-    held to those of all known items where a bucket has few wanted items. Then new items step back
-    as far as it takes to keep the loss on known items within its bound.
+    held to those of all known items where a bucket has few wanted items. Where buckets would make
+    the order of known items worse, all known items share one a and s, which leaves their order as
+    it was. Then new items step back as far as it takes to keep the loss on known items within its
+    bound.
 
     Args:
         settings: what it was fitted with.
@@ -104,7 +106,11 @@ class OneList:
         pooled = _logistic(shown[1:].sum(axis=0), wanted[1:].sum(axis=0), None)
         each = [_logistic(*counts, pooled) for counts in zip(shown, wanted, strict=True)]
         offsets, slopes = np.array(each, dtype=np.float32).T
-        return cls(settings, slopes, offsets)._held_back(examples, item_counts)
+        fitted = cls(settings, slopes, offsets)
+        alone = fitted._stepped_back(_DIALS[-1])
+        if alone._known_ndcg(examples, item_counts) < _raw_ndcg(examples, item_counts):
+            fitted = fitted._with_known_alike(pooled)
+        return fitted._held_back(examples, item_counts)
 
     def odds(self, warm: Floats, cold: Floats, item_counts: NDArray[np.int64]) -> Floats:
         """Give log-odds for all items, float32 (B, N), NaN where the model in charge cannot say.
@@ -127,20 +133,27 @@ class OneList:
         slopes, offsets = (np.asarray(state[name], np.float32) for name in ("slopes", "offsets"))
         return cls(settings, slopes, offsets)
 
+    def _with_known_alike(self, pooled: tuple[float, float]) -> Self:
+        """Give all known items the same odds for the same score: their order stays as it was."""
+        offsets, slopes = self.offsets.copy(), self.slopes.copy()
+        offsets[1:], slopes[1:] = pooled
+        return replace(self, offsets=offsets, slopes=slopes)
+
+    def _stepped_back(self, dial: float) -> Self:
+        offsets = self.offsets.copy()
+        offsets[0] += np.float32(dial)
+        return replace(self, offsets=offsets)
+
+    def _known_ndcg(self, examples: Sequence[ListExample], counts: NDArray[np.int64]) -> float:
+        lists = [self.odds(each.warm, each.cold, counts) for each in examples]
+        return _warm_ndcg(examples, lists, counts)
+
     def _held_back(self, examples: Sequence[ListExample], counts: NDArray[np.int64]) -> Self:
         """Lower the odds of new items until the known ones keep their share of nDCG."""
-        floor = (1 - self.settings.max_loss) * _warm_ndcg(
-            examples, [e.warm for e in examples], counts
-        )
-        stepped = self
-        for dial in _DIALS:
-            offsets = self.offsets.copy()
-            offsets[0] += np.float32(dial)
-            stepped = replace(self, offsets=offsets)
-            lists = [stepped.odds(each.warm, each.cold, counts) for each in examples]
-            if _warm_ndcg(examples, lists, counts) >= floor:
-                break
-        return stepped
+        floor = (1 - self.settings.max_loss) * _raw_ndcg(examples, counts)
+        tried = (self._stepped_back(dial) for dial in _DIALS)
+        enough = (each for each in tried if each._known_ndcg(examples, counts) >= floor)
+        return next(enough, self._stepped_back(_DIALS[-1]))
 
 
 def evidence_buckets(item_counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -235,6 +248,10 @@ def _logistic(
         if np.abs(step).max() < 1e-8:
             break
     return float(found[0]), float(found[1])
+
+
+def _raw_ndcg(examples: Sequence[ListExample], counts: NDArray[np.int64]) -> float:
+    return _warm_ndcg(examples, [each.warm for each in examples], counts)
 
 
 def _warm_ndcg(
