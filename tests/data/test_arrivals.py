@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtale.data.arrivals import Arrivals, appended, interest_of
@@ -38,12 +38,12 @@ def read(folder, events: list[Event], *, time: bool, users: bool) -> Dataset:
     columns = {"user": "u", "item": "i", "kind": "k", "value": "v"} | (
         {"time": "t"} if time else {}
     )
-    settings = DataSettings(
+    source = DataSettings(
         events=EventSource(source="events.csv", **columns),
         items=ItemSource(source="items.csv", id="i"),
         users=UserSource(source="users.csv", id="u") if users else None,
     )
-    return read_dataset(settings, folder).dataset
+    return read_dataset(source, folder).dataset
 
 
 def arrivals_of(dataset: Dataset, events: list[Event], *, time: bool) -> Arrivals:
@@ -65,6 +65,7 @@ def arrivals_of(dataset: Dataset, events: list[Event], *, time: bool) -> Arrival
     )
 
 
+@settings(deadline=None, max_examples=50)  # each reads files
 @given(EVENTS, EVENTS, st.booleans(), st.booleans())
 def test_appending_equals_preparing_old_and_new_together(
     tmp_path_factory, old, new, with_times, with_profiles
