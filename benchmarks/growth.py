@@ -60,20 +60,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", default=every_retriever())
     parser.add_argument("--plot", type=Path, help="draw here; png, svg or pdf")
-    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--json", type=Path, help="keep figures here, and take those that are")
     parser.add_argument("--point", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.point is not None:
         name, n_events, n_items = asked.point
         print(json.dumps(measured(name, int(n_events), int(n_items))))
         return
-    found = [in_own_process(name, *point) for name in asked.only for point in POINTS]
+    found = every_point(asked.only, asked.json)
     print(f"{platform.platform()}, Python {platform.python_version()}, one thread\n")
     print_tables(found, asked.only)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(found, indent=1))
     if asked.plot is not None:
         plot(found, asked.only, asked.plot)
+
+
+def every_point(names: Sequence[str], kept: Path | None) -> list[dict[str, Any]]:
+    """Measure what was not measured before; what is kept is written after each point."""
+    found = json.loads(kept.read_text()) if kept is not None and kept.is_file() else []
+    known = {(f["retriever"], f["events"], f["items"]) for f in found}
+    for name in names:
+        for point in POINTS:
+            if (name, *point) not in known:
+                found.append(in_own_process(name, *point))
+                if kept is not None:
+                    kept.write_text(json.dumps(found, indent=1))
+    return found
 
 
 def every_retriever() -> list[str]:

@@ -42,7 +42,7 @@ from longtale.seeds import generator
 MODELS = {
     "implicit": ("BM25 item-kNN", "cosine item-kNN", "iALS", "BPR"),
     "irspack": ("EASE", "iALS", "P3alpha", "RP3beta", "SLIM"),
-    "cornac": ("EASE", "BPR", "BiVAE"),
+    "cornac": ("EASE", "BPR"),
     "rectools": ("popular", "TF-IDF item-kNN", "EASE", "SASRec, 1 epoch"),
 }
 HEADER = (

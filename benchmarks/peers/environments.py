@@ -14,7 +14,7 @@ PINS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "implicit": ("implicit==0.7.3", "numpy==2.4.6", "scipy==1.17.1"),
         "irspack": ("irspack==0.5.2", "numpy==2.4.6", "scipy==1.17.1"),
-        "cornac": ("cornac==3.0.1", "numpy==2.4.6", "scipy==1.17.1", "torch==2.13.0"),
+        "cornac": ("cornac==3.0.1", "numpy==2.4.6", "scipy==1.17.1"),
         "rectools": (
             "rectools[torch]==0.19.0",
             "numpy==1.26.4",

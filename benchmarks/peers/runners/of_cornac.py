@@ -1,4 +1,4 @@
-"""Models of `cornac`: EASE, BPR, BiVAE; only EASE is asked with the history of the request."""
+"""Models of `cornac`: EASE, BPR; only EASE is asked with the history of the request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 from cornac.data import Dataset
-from cornac.models import BPR, EASE, BiVAECF
+from cornac.models import BPR, EASE
 from task import Model, Scores, Task, main
 
 
@@ -26,22 +26,13 @@ def ease(task: Task, **settings: float) -> Scores:
 
 
 def bpr(task: Task, **settings: float) -> Scores:
-    return _by_user(BPR(k=64, max_iter=200, seed=0, **settings), task)
-
-
-def bivae(task: Task, **settings: float) -> Scores:
-    return _by_user(BiVAECF(k=50, encoder_structure=[100], seed=0, use_gpu=False, **settings), task)
-
-
-def _by_user(model: BPR | BiVAECF, task: Task) -> Scores:
-    model.fit(dataset(task))
+    model = BPR(k=64, max_iter=200, seed=0, **settings).fit(dataset(task))
     return lambda requests: np.stack([model.score(int(user)) for user in task.users[requests]])
 
 
 MODELS = {
     "EASE": Model(ease, [{"lamb": 100}]),
     "BPR": Model(bpr, [{"learning_rate": rate, "lambda_reg": 0.01} for rate in (0.02, 0.05, 0.1)]),
-    "BiVAE": Model(bivae, [{"n_epochs": 50, "batch_size": 128}]),
 }
 
 if __name__ == "__main__":
