@@ -23,13 +23,13 @@ from longtale.data.dataset import Dataset
 from longtale.data.inference.infer import infer
 from longtale.data.intake.prepare import read_dataset
 from longtale.evaluate.comparison import paired
-from longtale.evaluate.report import Report
+from longtale.evaluate.report import Report, Result
 from longtale.recommend.project import SETTINGS_FILE, Project, read_movielens
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.train import measure
 
 BUNDLED = "movielens-small"
-METRICS = ("ndcg@10", "recall@10")
+METRICS = ("ndcg@10", "recall@10", "coverage@10", "tail_share@10")
 
 
 def main() -> None:
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("tasks", nargs="+", metavar="FOLDER:PROTOCOL")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--quality", default="balanced")
+    parser.add_argument("--validation-users", type=int, help="at most so many users validate")
     parser.add_argument("--json", type=Path, help="write the whole reports here")
     asked = parser.parse_args()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -45,7 +46,12 @@ def main() -> None:
         folder, _, protocol = task.rpartition(":")
         dataset, settings = opened(folder)
         reports[task] = [
-            measure(dataset, protocol, seeded(settings, seed), quality=asked.quality)
+            measure(
+                dataset,
+                protocol,
+                seeded(validated_by(settings, asked.validation_users), seed),
+                quality=asked.quality,
+            )
             for seed in asked.seeds
         ]
         print_reports(f"{Path(folder).name}, {protocol}", reports[task])
@@ -54,11 +60,24 @@ def main() -> None:
         asked.json.write_text(json.dumps(plain, indent=1))
 
 
+def validated_by(settings: LongtaleSettings, n_users: int | None) -> LongtaleSettings:
+    if n_users is None:
+        return settings
+    split = settings.split.model_copy(update={"n_validation_users": n_users})
+    return settings.model_copy(update={"split": split})
+
+
 def seeded(settings: LongtaleSettings, seed: int) -> LongtaleSettings:
-    split = settings.split.model_copy(update={"seed": seed})
-    als = settings.models.als.model_copy(update={"seed": seed})
-    models = settings.models.model_copy(update={"als": als})
-    return settings.model_copy(update={"split": split, "models": models})
+    """Let one seed decide the split's dice and those of every model that has some."""
+    own = {"seed": seed}
+    split = settings.split.model_copy(update=own)
+    rolling = ("als", "sequence", "sequence_text")
+    models = settings.models.model_copy(
+        update={name: getattr(settings.models, name).model_copy(update=own) for name in rolling}
+    )
+    ranker = settings.slate.ranker.model_copy(update=own)
+    slate = settings.slate.model_copy(update={"ranker": ranker})
+    return settings.model_copy(update={"split": split, "models": models, "slate": slate})
 
 
 def opened(folder: str) -> tuple[Dataset, LongtaleSettings]:
@@ -76,13 +95,13 @@ def opened(folder: str) -> tuple[Dataset, LongtaleSettings]:
 def print_reports(title: str, reports: Sequence[Report]) -> None:
     first = reports[0]
     print(f"\n## {title}\n\n`{first.protocol.stamp}`\n")
-    print(f"| model | {' | '.join(METRICS)} | {METRICS[0]} over seeds |\n|---|---|---|---|")
+    over_seeds = [f"{metric} over seeds" for metric in METRICS[:2]]
+    head = ["model", *METRICS, *over_seeds]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for model in first.models:
         own = [first.find(model, metric) for metric in METRICS]
-        values = [report.find(model, METRICS[0]).value for report in reports]
-        shown = [f"{r.value:.4f} ({r.low:.4f} to {r.high:.4f})" for r in own]
-        spread = f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
-        print(f"| {model} | {' | '.join(shown)} | {spread} |")
+        spreads = [spread([r.find(model, m).value for r in reports]) for m in METRICS[:2]]
+        print(f"| {' | '.join([model, *map(shown, own), *spreads])} |")
     print(f"\n| {METRICS[0]} by slice | users | {' | '.join(first.models)} |")
     print("|---|---|" + "---|" * len(first.models))
     for name in first.slices[1:]:
@@ -95,8 +114,18 @@ def print_reports(title: str, reports: Sequence[Report]) -> None:
     )
 
 
+def shown(result: Result) -> str:
+    if np.isnan(result.low):
+        return f"{result.value:.4f}"
+    return f"{result.value:.4f} ({result.low:.4f} to {result.high:.4f})"
+
+
+def spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+
+
 def print_comparison(report: Report) -> None:
-    parts = [model for model in report.models if model != "blend"]
+    parts = [model for model in report.models if model not in ("blend", "unranked")]
     best = max(parts, key=lambda model: report.find(model, METRICS[0]).value)
     (against,) = paired(report, "blend", [best], METRICS[0], rng=np.random.default_rng(0))
     test = against.test

@@ -112,15 +112,6 @@ class Citing(Protocol):
         ...
 
 
-@runtime_checkable
-class Reading(Protocol):
-    """A retriever that knows items by their vectors, so that new ones can be found at once."""
-
-    def with_vectors(self, vectors: Floats) -> Self:
-        """Answer for another catalogue, float32 (N', D), whose first N items are those known."""
-        ...
-
-
 class Blender(Persistent, Protocol):
     """Puts the scores of S sources onto one scale and adds them up.
 

@@ -101,7 +101,7 @@ def test_what_is_learned_from_is_what_answers(rng):
     items[3:5] = [-2.3, 1, 0]
     convex = ConvexBlend(BlendSettings(), *np.float32([[0.4, 0.6], [1, 0]]))
     slopes = rng.normal(size=(2, N_SLOPES)).astype(np.float32) / 3
-    blend = GatedBlend(convex, slopes, np.float32([0.5, 2]), items)
+    blend = GatedBlend(convex, slopes, np.float32([0, 2]), 0.7, items)
     lists = Lists.of(example, N_ITEMS)
     answered = blend.contributions(example.queries, example.scores)
     expected = answered[:, lists.owners, lists.items].T

@@ -34,6 +34,17 @@ class TestGatedBlend(BlenderLaws):
     @staticmethod
     def fitted(n_sources: int) -> GatedBlend:
         slopes = generator(1, "slopes").normal(size=(n_sources, N_SLOPES)).astype(np.float32)
-        shifts = np.arange(n_sources, dtype=np.float32)
-        items = np.tile(np.array([0.5, 1, 0.3], dtype=np.float32), (N_ITEMS, 1))
-        return GatedBlend(TestConvexBlend.fitted(n_sources), slopes / 3, shifts, items)
+        items = np.tile(np.array([0.5, 0, 0.3], dtype=np.float32), (N_ITEMS, 1))
+        nothing = np.zeros(n_sources, dtype=np.float32)
+        return GatedBlend(TestConvexBlend.fitted(n_sources), slopes / 3, nothing, 0, items)
+
+
+class TestGatedBlendOfNewItems(BlenderLaws):
+    """All items are new and have weights and a lift of their own; one more source is used."""
+
+    @staticmethod
+    def fitted(n_sources: int) -> GatedBlend:
+        items = np.tile(np.array([-2.3, 1, 0], dtype=np.float32), (N_ITEMS, 1))
+        slopes = np.ones((n_sources, N_SLOPES), dtype=np.float32)
+        new_weights = np.arange(1, n_sources + 1, dtype=np.float32)
+        return GatedBlend(TestConvexBlend.fitted(n_sources), slopes, new_weights, 0.5, items)

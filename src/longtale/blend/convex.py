@@ -105,9 +105,9 @@ class ConvexBlend:
         singles = np.eye(n_sources, dtype=np.float32)
         best_single = max(singles, key=lambda w: _mean(known, known.scores @ w, settings.cutoff))
         starts = [best_single, np.full(n_sources, 1 / n_sources, dtype=np.float32)]
-        weights, _ = max((_climb(known, s, settings) for s in starts), key=lambda end: end[1])
+        weights, _ = max((climb(known, s, settings) for s in starts), key=lambda end: end[1])
         if len(new):
-            newcomer_weights, _ = _climb(new, newcomer_weights, settings)
+            newcomer_weights, _ = climb(new, newcomer_weights, settings)
         return cls(settings, weights, newcomer_weights)
 
     def only(self, kept: Mask) -> Self:
@@ -146,14 +146,18 @@ class ConvexBlend:
 
     def halves_of(self, queries: Queries) -> tuple[Floats, Floats]:
         """Give the two parts of `weights_of`: that of people with a history, and newcomers'."""
+        share = self.newcomers_share(queries)
+        return np.outer(self.weights, 1 - share), np.outer(self.newcomer_weights, share)
+
+    def newcomers_share(self, queries: Queries) -> Floats:
+        """Give how far each request is a newcomer's, float32 (B,), 0 to 1."""
         lengths = queries.histories.lengths
         share = (lengths == 0).astype(np.float32)
         if queries.text_vectors is not None:
             told = queries.text_vectors.any(axis=1)
             prior = self.settings.patience / (lengths + self.settings.patience)
             share = np.where(told, np.maximum(prior, self.settings.words_share), share)
-        known, new = np.outer(self.weights, 1 - share), np.outer(self.newcomer_weights, share)
-        return known.astype(np.float32), new.astype(np.float32)
+        return share.astype(np.float32)
 
     def state(self) -> State:
         return {"weights": self.weights, "newcomer_weights": self.newcomer_weights}
@@ -163,8 +167,12 @@ class ConvexBlend:
         return cls(settings, np.asarray(state["weights"]), np.asarray(state["newcomer_weights"]))
 
 
-def _climb(lists: Lists, weights: Floats, settings: BlendSettings) -> tuple[Floats, float]:
-    """Change one weight after the other as long as that raises the nDCG."""
+def climb(lists: Lists, weights: Floats, settings: BlendSettings) -> tuple[Floats, float]:
+    """Change one weight after the other as long as that raises the nDCG.
+
+    Returns:
+        weights that sum to 1, float32 (S,), and the nDCG that they reach.
+    """
     totals = lists.scores @ weights
     best = _mean(lists, totals, settings.cutoff)
     weights = weights.copy()

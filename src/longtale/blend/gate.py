@@ -1,16 +1,19 @@
 """The gated sparse-dense hybrid: how far to trust each source, for this user and this item.
 
-    score(u, i) = Σ_s w_s · g_s(u, i) · (z_s(u, i) + δ_s · [n_i = 0])
+    score(u, i) = Σ_s w_s · g_s(u, i) · z_s(u, i)       of an item that somebody has met
     g_s(u, i) = exp(a_s · φ_i + b_s · φ_u + c_s · φ_us)
+    score(u, i) = Σ_s v_s · (z_s(u, i) + δ)             of a new one
 
 with z_s the standardised scores of source s, w its weight in `ConvexBlend`, φ the evidence (how
 often the item was touched and how old it is, how long the history is and how long ago it ended,
-how sure the source is: `evidence.py`), and δ what lifts items that nobody has met to where their
-words would put them. All slopes 0 is the convex combination; a constant gate over text tower,
-attention profile and collaborative score is the fixed formula (`fixed.py`). A gate that
-multiplies is read as factors, stays positive, and falls into a part per item that is computed once
-and a part per request. In place of a constraint that trust in behaviour must rise with n_i, the
-evidence decides: standardised scores of rare items are small already.
+how sure the source is: `evidence.py`), v the weights of the sources that can read a new item, and δ
+what lifts new items to where they are wanted among the others (`new_items.py`).
+
+All slopes 0 is the convex combination; a constant gate over text tower, attention profile and
+collaborative score is the fixed formula (`fixed.py`). A gate that multiplies is read as factors,
+stays positive, and falls into a part per item that is computed once and a part per request. In
+place of a constraint that trust in behaviour must rise with n_i, the evidence decides: standardised
+scores of rare items are small already.
 
 Newcomers keep weights of their own, which no evidence on behaviour bends.
 """
@@ -51,13 +54,15 @@ class GatedBlend:
     Args:
         convex: the weights that the gate bends.
         slopes: float32 (S, 6), change of a source's log weight with each piece of evidence.
-        shifts: float32 (S,), what is added to a source's standardised scores of new items.
+        new_weights: float32 (S,), v; all 0 where none were learned: w · g serves new items too.
+        lift: δ.
         items: float32 (N, 3), `item_evidence`.
     """
 
     convex: ConvexBlend
     slopes: Floats
-    shifts: Floats
+    new_weights: Floats
+    lift: float
     items: Floats
 
     @classmethod
@@ -65,7 +70,7 @@ class GatedBlend:
         """Give the gate that changes nothing."""
         n_sources = len(convex.weights)
         slopes = np.zeros((n_sources, N_SLOPES), dtype=np.float32)
-        return cls(convex, slopes, np.zeros(n_sources, dtype=np.float32), items)
+        return cls(convex, slopes, np.zeros(n_sources, dtype=np.float32), 0.0, items)
 
     @property
     def settings(self) -> BlendSettings:
@@ -73,34 +78,45 @@ class GatedBlend:
         return self.convex.settings
 
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
-        known, new = self.convex.halves_of(queries)
-        weights = known + new
+        used = self.uses(queries)
+        weights = np.repeat(used[:, None], len(queries), axis=1).astype(np.float32)
         shares = np.zeros_like(scores)
-        of_items, is_new = self._of_items(scores.shape[-1])
-        requests = request_evidence(queries)
-        for source in np.flatnonzero(weights.any(axis=1)):
+        items = np.arange(scores.shape[-1], dtype=np.int32)
+        is_new = self._of_items(len(items))[1] & self.new_weights.any()
+        heard_new = np.outer(1 - self.convex.newcomers_share(queries), self.new_weights * self.lift)
+        for source in np.flatnonzero(used):
             standard = standardised(scores[[source]])[0]  # (B, N)
-            shift = self.shifts[source]
-            bent = known[source] * self._bent(source, requests, sureness(standard))
-            if shift and is_new.any():
-                standard[:, is_new] += shift * ~np.isnan(scores[source][:, is_new])
-            gate = np.outer(bent, of_items[source]) + new[source][:, None]
-            shares[source] = np.multiply(standard, gate, out=standard)
+            weight = self._weights(source, queries, sureness(standard), items[None])
+            np.multiply(standard, weight, out=shares[source])
+            if is_new.any() and self.new_weights[source]:
+                heard = ~np.isnan(scores[source][:, is_new])
+                shares[source][:, is_new] += heard_new[:, [source]] * heard
         return unheard(shares, scores, weights)
 
     def uses(self, queries: Queries) -> Mask:
-        return self.convex.uses(queries)
+        reads_new = (self.new_weights > 0) & bool(self._known_items[1].any())
+        some_known = bool((self.convex.newcomers_share(queries) < 1).any())
+        return self.convex.uses(queries) | (reads_new & some_known)
 
     def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
-        known, new = self.convex.halves_of(queries)
-        of_items, _ = self._of_items(scores.shape[-1])
-        requests = request_evidence(queries)
         weights = np.zeros((len(scores), *items.shape), dtype=np.float32)
         for source in np.flatnonzero(self.uses(queries)):
             sure = sureness(standardised(scores[[source]])[0])
-            bent = known[source] * self._bent(source, requests, sure)
-            weights[source] = bent[:, None] * of_items[source][items] + new[source][:, None]
+            weights[source] = self._weights(source, queries, sure, items)
         return weights
+
+    def _weights(
+        self, source: np.integer[Any], queries: Queries, sure: Floats, items: Rows
+    ) -> Floats:
+        """Give how far a source is trusted, float32 (B, K), for items (B, K) or (1, K)."""
+        known, new = (half[source] for half in self.convex.halves_of(queries))
+        of_items, is_new = self._of_items(max(len(self.items), int(items.max(initial=-1)) + 1))
+        bent = known * self._bent(source, request_evidence(queries), sure)
+        weights = bent[:, None] * of_items[source][items]
+        if self.new_weights.any() and is_new.any():
+            own = (1 - self.convex.newcomers_share(queries)) * self.new_weights[source]
+            weights = np.where(is_new[items], own[:, None], weights)
+        return weights + new[:, None]
 
     def _bent(self, source: np.integer[Any], requests: Floats, sure: Floats) -> Floats:
         """Give the part of a source's gate that requests decide, float32 (B,)."""
@@ -126,15 +142,16 @@ class GatedBlend:
         return replace(self, items=item_evidence(dataset))
 
     def state(self) -> State:
-        gate = {"slopes": self.slopes, "shifts": self.shifts, "items": self.items}
-        return {**self.convex.state(), **gate}
+        gate = {"slopes": self.slopes, "new_weights": self.new_weights, "items": self.items}
+        return {**self.convex.state(), **gate, "lift": np.array([self.lift])}
 
     @classmethod
     def restore(cls, settings: BlendSettings, state: State) -> Self:
         slopes = np.asarray(state["slopes"], dtype=np.float32)
-        shifts = np.asarray(state["shifts"], dtype=np.float32)
+        new_weights = np.asarray(state["new_weights"], dtype=np.float32)
         items = np.asarray(state["items"], dtype=np.float32)
-        return cls(ConvexBlend.restore(settings, state), slopes, shifts, items)
+        convex = ConvexBlend.restore(settings, state)
+        return cls(convex, slopes, new_weights, float(state["lift"][0]), items)
 
 
 def _item_factors(slopes: Floats, items: Floats) -> tuple[Floats, Mask]:

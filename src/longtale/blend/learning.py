@@ -139,8 +139,11 @@ def parts_of(lists: Lists, blend: GatedBlend) -> Floats:
     slopes = blend.slopes
     of_items = np.exp(evidence @ slopes[:, :n_item].T)
     of_requests = np.exp(lists.requests @ slopes[:, n_item:-1].T + lists.sure * slopes[:, -1])
-    shifted = lists.scores + blend.shifts * (lists.heard & (evidence[:, 1:2] > 0))
-    return np.asarray(blend.convex.weights * of_items * of_requests[lists.owners] * shifted)
+    parts = blend.convex.weights * of_items * of_requests[lists.owners] * lists.scores
+    if blend.new_weights.any():
+        of_new = blend.new_weights * (lists.scores + blend.lift * lists.heard)
+        parts = np.where(evidence[:, 1:2] > 0, of_new, parts)
+    return np.asarray(parts, dtype=np.float32)
 
 
 def _ndcg(lists: Lists, blend: GatedBlend) -> NDArray[np.float64]:

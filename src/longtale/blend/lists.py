@@ -107,6 +107,12 @@ class Lists:
         flat = (getattr(self, name)[places] for name in _FLAT)
         return type(self)(offsets, *flat, *(getattr(self, name)[chosen] for name in _PER_LIST))
 
+    def where(self, kept: Mask) -> Self:
+        """Keep the chosen items, bool (n,); every list stays, perhaps with nothing in it."""
+        offsets = offsets_of(np.bincount(self.owners[kept], minlength=len(self)))
+        flat = (getattr(self, name)[kept] for name in _FLAT)
+        return type(self)(offsets, *flat, *(getattr(self, name) for name in _PER_LIST))
+
     @classmethod
     def concatenated(cls, parts: Sequence[Lists]) -> Self:
         """Put lists behind each other."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from longtale.arrays import Floats
 from longtale.contracts import Retriever
+from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold
 from longtale.errors import BundleFormatError, MissingExtraError
@@ -125,6 +126,28 @@ def fit_retriever(
                 checkpoint=None if folder is None else folder / f"{name}-{purpose}",
                 on_progress=advance,
             )
+
+
+def is_reader(retriever: Retriever) -> bool:
+    """Say whether it reads items' descriptions, and is fitted quickly."""
+    return isinstance(retriever, TextEASE | ColdMap | SemanticRetriever)
+
+
+def grown(retriever: Retriever, vectors: Floats, catalog: Catalog) -> Retriever:
+    """Give the retriever that knows a catalogue with new items behind the others, if it can.
+
+    Args:
+        retriever: fitted to the first N items.
+        vectors: float32 (N', D).
+        catalog: N' items.
+    """
+    match retriever:
+        case ColdMap():
+            return retriever.with_vectors(vectors, catalog)
+        case TextEASE() | SemanticRetriever() | SequenceRetriever():
+            return retriever.with_vectors(vectors)
+        case _:
+            return retriever
 
 
 def as_long(settings: ModelsSettings, retrievers: tuple[Retriever, ...]) -> ModelsSettings:

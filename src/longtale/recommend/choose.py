@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from longtale import log
-from longtale.arrays import Floats
+from longtale.arrays import Floats, Mask
 from longtale.blend.convex import BlendSettings, ConvexBlend
 from longtale.blend.evidence import item_evidence
 from longtale.blend.gate import GatedBlend
 from longtale.blend.hybrid import Hybrid, SourceScores, source_scores
 from longtale.blend.learning import fit_blend
 from longtale.blend.lists import Example, Lists
+from longtale.blend.new_items import with_new_items
 from longtale.contracts import Retriever
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
-from longtale.data.splits.folds import shortened
+from longtale.data.splits.folds import hidden_from, shortened
 from longtale.data.splits.split import Fold, validation_fold
+from longtale.data.splits.withheld import without_items
 from longtale.encode.encoder import make_encoder
 from longtale.errors import MissingExtraError, SplitError
 from longtale.log import warn
@@ -30,7 +32,14 @@ from longtale.rank.evidence import ItemEvidence
 from longtale.rank.examples import Examples, Judged
 from longtale.rank.features import Scored
 from longtale.rank.ranker import Ranker
-from longtale.recommend.assemble import Fitting, as_long, fit_retrievers, newcomer_weights
+from longtale.recommend.assemble import (
+    Fitting,
+    as_long,
+    fit_retriever,
+    fit_retrievers,
+    is_reader,
+    newcomer_weights,
+)
 from longtale.recommend.cost import Advance, Cost
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.refine import refined
@@ -41,6 +50,10 @@ _SHORT = 5
 """Events after which a newcomer is one no more."""
 _SHORT_PART = 4
 """One in so many validation requests is also asked as a newcomer's."""
+_HIDDEN = 0.1
+"""Share of the items that are hidden to learn what new items are worth."""
+_ASKED_ABOUT_NEW = 1024
+"""At most so many validation requests are asked about hidden items; more move the lift little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +98,9 @@ def choose(
         models = refined(models, fold, vectors, cost)
     fitting = Fitting(fold.train, vectors, models, fold, checkpoints)
     retrievers = fit_retrievers(fitting, cost, purpose="validation")
-    hybrid = Hybrid(retrievers, _fit_blend(retrievers, fold, settings, cost))
+    blender = _fit_blend(retrievers, fold, settings, cost)
+    blender = _fit_new_items(blender, retrievers, fitting, settings, cost)
+    hybrid = Hybrid(retrievers, blender)
     ranker = _fit_ranker(hybrid, fold, vectors, settings.slate, cost)
     models = as_long(models, retrievers)
     return Chosen(models, fold.train.catalog, item_vectors, hybrid, ranker)
@@ -137,6 +152,63 @@ def _fit_blend(
             rng=generator(seed, "gate"),
             short=Lists.concatenated(short_lists) if short_lists else None,
         )
+
+
+def _fit_new_items(
+    blender: GatedBlend,
+    retrievers: tuple[Retriever, ...],
+    fitting: Fitting,
+    settings: LongtaleSettings,
+    cost: Cost,
+) -> GatedBlend:
+    """Hide some items from all sources, and learn how to rank them beside the others.
+
+    What reads descriptions is fitted again without them; the others only fall silent about them,
+    which is what they will do about new items.
+    """
+    fold, rng = fitting.held_out, generator(settings.split.seed, "hidden items")
+    touched = np.flatnonzero(fitting.dataset.item_counts)
+    hidden = np.zeros(fitting.dataset.n_items, dtype=np.bool_)
+    hidden[rng.permutation(touched)[: round(_HIDDEN * len(touched))]] = True
+    if fold is None or not settings.blend.new_items_price or not hidden.any():
+        return blender
+    world = without_items(fitting.dataset, hidden)
+    if not len(world.interactions):
+        return blender
+    vectors = fitting.vectors
+    if world.catalog is not fitting.dataset.catalog:
+        vectors = encoded(world, settings, cost).vectors
+    some = fold.take(np.sort(rng.permutation(len(fold))[:_ASKED_ABOUT_NEW]))
+    with cost.stage("learn new items", total=2 * len(some)) as advance:
+        own = replace(fitting, dataset=world, vectors=vectors)
+        known = {retriever.name: retriever for retriever in retrievers}
+        asked = tuple(
+            fit_retriever(name, own) if is_reader(known[name]) else known[name]
+            for name in fitting.settings.use
+            if name in known
+        )
+        silent = hidden & ~np.array([is_reader(r) for r in retrievers])[:, None]
+        ask = partial(_without_hidden, asked, silent)
+        lists = [
+            Lists.of(each, settings.blend.depth)
+            for requests in hidden_from(some, hidden)
+            for each in _examples(ask, requests, advance)
+        ]
+        if not lists:
+            return blender
+        joined = Lists.concatenated(lists)
+        acted = joined.take(np.flatnonzero(joined.n_events > 0))
+        learned = with_new_items(blender.knowing(world), acted)
+    return replace(learned, items=blender.items)
+
+
+def _without_hidden(
+    retrievers: tuple[Retriever, ...], silent: Mask, queries: Queries
+) -> SourceScores:
+    """Ask all, and hear nothing where a source must be silent, bool (S, N)."""
+    found = source_scores(retrievers, queries, silent.shape[1])
+    found.scores.transpose(1, 0, 2)[:, silent] = np.nan
+    return found
 
 
 def _as_newcomers(fold: Fold, rng: np.random.Generator) -> Fold:

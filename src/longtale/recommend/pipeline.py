@@ -14,7 +14,7 @@ from longtale.arrays import Floats, Mask
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
-from longtale.contracts import Citing, Reading
+from longtale.contracts import Citing
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
@@ -27,6 +27,7 @@ from longtale.models.semantic import SemanticRetriever
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.ranker import Ranker
 from longtale.recommend.answer import Answer
+from longtale.recommend.assemble import grown
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.present import UNSCORED, Presenter, Stages
@@ -208,16 +209,10 @@ class Recommender:
         added = Catalog(Vocabulary(new_ids, "item"), frame.drop(ids))
         catalog = self.catalog.extended(added)
         item_vectors = self.item_vectors.extended(catalog)
-        retrievers = tuple(
-            r.with_vectors(item_vectors.vectors) if isinstance(r, Reading) else r
-            for r in self.hybrid.retrievers
-        )
-        return replace(
-            self,
-            dataset=replace(self.dataset, catalog=catalog),
-            item_vectors=item_vectors,
-            hybrid=replace(self.hybrid, retrievers=retrievers),
-        )
+        dataset = replace(self.dataset, catalog=catalog)
+        retrievers = tuple(grown(r, item_vectors.vectors, catalog) for r in self.hybrid.retrievers)
+        hybrid = Hybrid(retrievers, self.hybrid.blender.knowing(dataset))
+        return replace(self, dataset=dataset, item_vectors=item_vectors, hybrid=hybrid)
 
     @property
     def catalog(self) -> Catalog:

@@ -1,12 +1,13 @@
-"""Quality `best`: the main settings of each retriever, chosen on the validation fold.
+"""Settings judged on a validation fold; quality `best` walks through a few of them.
 
 One setting after the other, each retriever alone, the value with the best nDCG stays. A short walk
-over what matters most by measurement; it never sees the test.
+over what matters most by measurement; it never sees the test. `recommend.tune` searches longer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from longtale.evaluate.accuracy import ndcg, target_ranks
 from longtale.recommend.assemble import Fitting, fit_retriever
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
+from longtale.settings import Settings
 
+_S = TypeVar("_S", bound=Settings)
 _TRIED: Sequence[tuple[RetrieverName, str, tuple[float, ...]]] = (
     ("rising", "half_life_days", (7, 30, 90)),
     ("item_knn", "half_life", (1, 2, 5, 20)),
@@ -30,6 +33,7 @@ _TRIED: Sequence[tuple[RetrieverName, str, tuple[float, ...]]] = (
     ("semantic", "profile_length", (5, 20, 100)),
 )
 _CUTOFF = 10
+_S = TypeVar("_S", bound=Settings)
 
 
 def refined(settings: ModelsSettings, fold: Fold, vectors: Floats, cost: Cost) -> ModelsSettings:
@@ -49,23 +53,30 @@ def refined(settings: ModelsSettings, fold: Fold, vectors: Floats, cost: Cost) -
         reached = []
         with cost.stage(f"refine {name}.{key}", total=len(tried)) as advance:
             for value in tried:
-                trial = _with(settings, name, key, value)
+                trial = changed(settings, f"{name}.{key}", value)
                 fitted = fit_retriever(name, Fitting(fold.train, vectors, trial))
-                reached.append(_quality(fitted, fold))
+                reached.append(quality(fitted, fold))
                 advance(1)
-        settings = _with(settings, name, key, tried[int(np.argmax(reached))])
+        settings = changed(settings, f"{name}.{key}", tried[int(np.argmax(reached))])
     return settings
 
 
-def _with(
-    settings: ModelsSettings, name: RetrieverName, key: str, value: float | None
-) -> ModelsSettings:
-    changed = getattr(settings, name).model_copy(update={key: value})
-    return settings.model_copy(update={name: changed})
+def changed(settings: _S, key: str, value: object) -> _S:
+    """Give settings with another value at a dotted key, such as `cold_map.teacher.factors`."""
+    first, _, rest = key.partition(".")
+    inner = changed(getattr(settings, first), rest, value) if rest else value
+    return settings.model_copy(update={first: inner})
 
 
-def _quality(retriever: Retriever, fold: Fold) -> float:
-    """Give the mean nDCG of a retriever alone."""
+def with_values(settings: _S, values: Mapping[str, object]) -> _S:
+    """Give settings with other values at several dotted keys."""
+    for key, value in values.items():
+        settings = changed(settings, key, value)
+    return settings
+
+
+def quality(retriever: Retriever, fold: Fold) -> float:
+    """Give the mean nDCG@10 of a retriever alone, on full ranking."""
     found = []
     for batch in fold.batches():
         scores = retriever.scores(batch.queries)

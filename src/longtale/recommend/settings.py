@@ -146,12 +146,12 @@ class LongtaleSettings(Settings):
         """Give the settings of a preset, without going over what was set by hand.
 
         Fast takes the quickest retrievers and learns no order; balanced all that need no training
-        by gradient; best trains the sequence models too and tries settings of the others.
+        by gradient; best trains the sequence models too.
         """
         use = {Quality.FAST: _QUICK, Quality.BALANCED: _BALANCED, Quality.BEST: _BEST}[quality]
-        chosen: dict[str, object] = {"use": use, "refine": quality is Quality.BEST}
-        free = {k: v for k, v in chosen.items() if k not in self.models.model_fields_set}
-        models = self.models.model_copy(update=free)
+        models = self.models
+        if "use" not in models.model_fields_set:
+            models = models.model_copy(update={"use": use})
         slate = self.slate
         if quality is Quality.FAST and "learned" not in slate.model_fields_set:
             slate = slate.model_copy(update={"learned": False})

@@ -74,6 +74,25 @@ def shortened(fold: Fold, n_events: NDArray[np.integer]) -> Fold:
     return replace(fold, queries=queries)
 
 
+def hidden_from(fold: Fold, hidden: Mask) -> tuple[Fold, Fold]:
+    """Ask the same without some items, bool (N,), in histories, and then for these items instead.
+
+    Returns:
+        the same requests with the same answers, and those with hidden items in their history, which
+        become the answers; in both, hidden items are not masked.
+    """
+    queries = fold.queries
+    was_hidden = hidden[queries.histories.items]
+    without = replace(queries, histories=queries.histories.where(~was_hidden))
+    seen = fold.seen.multiply(~hidden[None]).tocsr()
+    seen = sparse.csr_array(seen)
+    asked = replace(fold, queries=without, seen=seen)
+    met = queries.histories.where(was_hidden)
+    answers = _fresh(met, sparse.csr_array(seen.shape, dtype=np.float32))
+    about = replace(asked, targets=answers)
+    return asked, about.take(np.flatnonzero(answers.lengths))
+
+
 def last_item_fold(
     train: Dataset, known: Dataset, *, users: NDArray[np.integer], taken: Histories
 ) -> Fold:
