@@ -7,6 +7,7 @@ are turned into the odds that the item is the next one wanted, which is what dec
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -31,7 +32,7 @@ _BINS = np.linspace(-8, 16, 481)
 _CENTRES = (_BINS[:-1] + _BINS[1:]) / 2
 _PRIOR = 5.0  # how strongly a bucket is held to what all known items say; in wanted items
 _STEPS = 50
-_DIALS = np.arange(0, -8.25, -0.25)
+_DIALS = [-0.25 * n for n in range(33)]
 
 
 class OneListSettings(Settings):
@@ -151,9 +152,12 @@ class OneList:
     def _held_back(self, examples: Sequence[ListExample], counts: NDArray[np.int64]) -> Self:
         """Lower the odds of new items until the known ones keep their share of nDCG."""
         floor = (1 - self.settings.max_loss) * _raw_ndcg(examples, counts)
-        tried = (self._stepped_back(dial) for dial in _DIALS)
-        enough = (each for each in tried if each._known_ndcg(examples, counts) >= floor)
-        return next(enough, self._stepped_back(_DIALS[-1]))
+
+        def suffices(dial: float) -> bool:
+            return self._stepped_back(dial)._known_ndcg(examples, counts) >= floor
+
+        first = bisect_left(_DIALS, True, key=suffices)  # the further back, the less is lost
+        return self._stepped_back(_DIALS[min(first, len(_DIALS) - 1)])
 
 
 def evidence_buckets(item_counts: NDArray[np.int64]) -> NDArray[np.int64]:
