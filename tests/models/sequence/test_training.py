@@ -14,7 +14,7 @@ from longtale.data.dataset import Dataset  # noqa: E402
 from longtale.data.interactions import Histories  # noqa: E402
 from longtale.data.query import Queries  # noqa: E402
 from longtale.data.splits.folds import Fold  # noqa: E402
-from longtale.data.synthetic import generated  # noqa: E402
+from longtale.data.synthetic import dataset_of, generated  # noqa: E402
 from longtale.errors import DataError  # noqa: E402
 from longtale.models.sequence.checkpoint import Progress  # noqa: E402
 from longtale.models.sequence.retriever import SequenceRetriever  # noqa: E402
@@ -68,6 +68,36 @@ def test_checkpoint_of_another_training_is_refused(dataset, tmp_path):
     other = SETTINGS.model_copy(update={"seed": 5})
     with pytest.raises(DataError, match=r"checkpoint of other settings or data.*delete it"):
         SequenceRetriever.fit(dataset, other, checkpoint=path)
+
+
+def test_checkpoint_of_other_vectors_is_refused(dataset, tmp_path):
+    path = tmp_path / "training.safetensors"
+    settings = SETTINGS.model_copy(update={"items": "text"})
+    SequenceRetriever.fit(dataset, settings, np.eye(30, dtype=np.float32), checkpoint=path)
+    other = np.flip(np.eye(30, dtype=np.float32), axis=0)
+    with pytest.raises(DataError, match="checkpoint of other settings or data"):
+        SequenceRetriever.fit(dataset, settings, other, checkpoint=path)
+
+
+def test_has_no_score_where_no_history_has_an_order():
+    lonely = dataset_of(
+        [
+            [0],
+            [1],
+            [
+                2,
+            ],
+        ],
+        n_items=4,
+    )
+    asked = Queries.of([[0], [1, 2]])
+    assert np.isnan(SequenceRetriever.fit(lonely, SETTINGS).scores(asked)).all()
+
+
+def test_trains_all_passes_where_validation_has_nobody_to_answer(dataset):
+    nothing = Histories.of([[]]).matrix(30)
+    fold = Fold(dataset, Queries.of([[]]), Histories.of([[1]]), nothing)
+    assert SequenceRetriever.fit(dataset, SETTINGS, validation=fold).n_best == SETTINGS.epochs
 
 
 def test_tells_each_pass(dataset):

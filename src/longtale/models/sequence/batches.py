@@ -87,8 +87,8 @@ def epoch(windows: Windows, size: int, rng: np.random.Generator) -> Iterator[NDA
         rng: decides the order.
     """
     order = rng.permutation(len(windows))
-    pools = np.split(order, range(size * _POOL, len(order), size * _POOL))
-    for pool in pools:
+    for start in range(0, len(order), size * _POOL):
+        pool = order[start : start + size * _POOL]
         ordered = pool[np.argsort(windows.counts[pool], kind="stable")]
         batches = np.split(ordered, range(size, len(ordered), size))
         for b in rng.permutation(len(batches)):

@@ -39,17 +39,19 @@ def fitted(
     material = _material(dataset, settings, plan, validation)
     net = _net(dataset, settings, plan, vectors)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    said = f"{settings.model_dump_json()} {plan} {dataset.fingerprint} {validation is not None}"
     progress = train(
         Trainer(net, material, settings, device),
         checkpoint=checkpoint,
-        fingerprint=hashlib.sha256(said.encode()).hexdigest()[:16],
+        fingerprint=_fingerprint(dataset, settings, vectors, material),
         on_progress=on_progress,
     )
     net.cpu().eval()
+    rows = _item_rows(net.table)
+    if not len(material.windows):
+        rows[:] = np.nan  # nothing was learned: it cannot say
     return {
         "encoder": exported(net.encoder, settings.width),
-        "items": _item_rows(net.table),
+        "items": rows,
         "projection": net.table.projection.detach().numpy(),
         "max_length": np.array(plan.max_length),
         "curve": np.array(progress.curve, dtype=np.float32),
@@ -62,10 +64,23 @@ def _material(
 ) -> Material:
     windows = Windows.of(dataset.interactions.histories, plan.max_length)
     negatives = Negatives.of(dataset.item_counts, plan.n_negatives, settings.from_batch)
-    held_out = (
-        None if validation is None else Validation.of(validation, negatives.known, plan.max_length)
-    )
+    held_out = None
+    if validation is not None:
+        held_out = Validation.of(validation, negatives.known, plan.max_length)
+        if not len(held_out.histories):
+            held_out = None  # nobody can be answered: no pass is better than another
     return Material(windows, negatives, dataset.n_items, plan.batch_size, held_out)
+
+
+def _fingerprint(
+    dataset: Dataset, settings: SequenceSettings, vectors: Floats | None, material: Material
+) -> str:
+    is_validated = material.validation is not None
+    said = f"{settings.model_dump_json()} {material.batch_size} {is_validated} "
+    content = hashlib.sha256((said + dataset.fingerprint).encode())
+    if vectors is not None:
+        content.update(np.ascontiguousarray(vectors).tobytes())
+    return content.hexdigest()[:16]
 
 
 def _net(
@@ -74,7 +89,7 @@ def _net(
     table = ItemTable(
         torch.from_numpy(dataset.item_counts),
         settings.width,
-        vectors=None if vectors is None else torch.tensor(vectors),
+        vectors=None if vectors is None else torch.from_numpy(np.array(vectors, order="C")),
         identity=settings.items != "text",
         identity_dropout=settings.identity_dropout,
     )
