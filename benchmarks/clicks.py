@@ -5,12 +5,12 @@
 
 Protocol: impressions, cut in time by the publisher into train, valid and test; label: rating > 3.
 Scores learn from train alone; valid stops the heads and calibrates them. What is known of the user
-is the list of earlier likes that comes with each impression; the rows marked "own answers" also see
-how this user answered strictly earlier impressions, which no published figure does. Train rows
-get scores from models that have seen no answer of the same user (five parts by user), since most
-cold rows are of users without any in train. Titles join the films' attributes and plots; the
-user ids are the publisher's own and join nothing. There is no second label in these data: the
-network with several experts foretells the click alone.
+is the list of earlier likes that comes with each impression; rows with `own answers` also see how
+this user answered strictly earlier impressions of any part, dislikes included. Train rows get
+scores from models that have seen no answer of the same user (five parts by user), since most cold
+rows are of users without any in train. Titles join the films' attributes and plots; user ids are
+the publisher's own and join nothing. There is no second label here: the network of several experts
+foretells the click alone. `trees and network` is the sum of both answers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ PARTS = 5
 ROLES = {
     "title": Role.TITLE,
     "director": Role.CREATOR,
-    "actors": Role.CREATOR,
     "genres": Role.CATEGORY,
     "plot": Role.DESCRIPTION,
 }
@@ -102,14 +101,18 @@ def main() -> None:
         scores = np.nan_to_num(columns[:, names.index(column)])
         print_row(name, [by_warmth(scores, shown, judged)])
     usual = [n for n in names if n not in OWN]
-    reliabilities = {}
+    reliabilities, answers = {}, {}
     for name, fit in heads_of(usual, names).items():
-        answers = [fit(shown, columns, names, seed) for seed in asked.seeds]
-        print_row(name, [by_warmth(answer, shown, judged) for answer in answers])
-        reliabilities[name] = Reliability.of(answers[0][judged], shown.labels[judged])
+        answers[name] = [fit(shown, columns, names, seed) for seed in asked.seeds]
+        print_row(name, [by_warmth(answer, shown, judged) for answer in answers[name]])
+        reliabilities[name] = Reliability.of(answers[name][0][judged], shown.labels[judged])
+    for rest in ("all", "all + own answers"):
+        pairs = zip(answers[f"trees, {rest}"], answers[f"network, {rest}"], strict=True)
+        both = [by_warmth(first + second, shown, judged) for first, second in pairs]
+        print_row(f"trees and network, {rest}", both)
     for name, table in reliabilities.items():
         print(f"Expected calibration error of {name}: {table.error:.4f}")
-    if asked.plot is not None:
+    if asked.plot:
         plot_reliability(reliabilities, asked.plot)
 
 
@@ -123,8 +126,6 @@ def read(labelled: Path, films: Path) -> tuple[Shown, Catalog]:
     catalog = Catalog(
         Vocabulary(items["iid"].cast(pl.String), "item"), items.drop("iid", "item_id"), fields
     )
-    if items["iid"].to_list() != list(range(1, len(items) + 1)):
-        raise SystemExit("item ids are expected to be 1 ... N")
     liked = [np.array(row[1:], dtype=np.int32) - 1 for row in rows["his"].to_list()]  # 0 pads
     flat = np.concatenate(liked)
     offsets = offsets_of(np.array([len(row) for row in liked]))
@@ -152,8 +153,9 @@ def all_columns(shown: Shown, catalog: Catalog, vectors: Floats) -> tuple[list[s
         if not found.size:
             found = np.empty((len(shown.items), len(names)), dtype=np.float32)
         found[asked] = values
+    genre_names, genres = genre_columns(shown, catalog)
     own = own_answers(shown, float(shown.labels[is_train].mean()))
-    return [*names, *OWN], np.column_stack([found, own])
+    return [*names, *genre_names, *OWN], np.column_stack([found, genres, own])
 
 
 def columns_of(
@@ -214,6 +216,17 @@ def text_approval(dataset: Dataset, evidence: ItemEvidence, l2: float = 10.0) ->
     sums = np.bincount(items, answers - answers.mean(), minlength=len(x))
     gram = (x * counts[:, None]).T @ x + l2 * np.eye(x.shape[1])
     return (x @ np.linalg.solve(gram, x.T @ sums)).astype(np.float32)
+
+
+def genre_columns(shown: Shown, catalog: Catalog) -> tuple[list[str], Floats]:
+    """Give the genres of each impression's film, and their shares among what the user has liked."""
+    cells = catalog.frame["genres"].str.split("|").to_list()
+    genres = sorted({genre for cell in cells for genre in cell})
+    has = np.array([[genre in cell for genre in genres] for cell in cells], dtype=np.float32)
+    liked = shown.histories.matrix(len(catalog)) @ has
+    shares = liked / np.maximum(shown.histories.lengths, 1)[:, None]
+    names = [f"is {genre}" for genre in genres] + [f"likes {genre}" for genre in genres]
+    return names, np.column_stack([has[shown.items], shares]).astype(np.float32)
 
 
 def own_answers(shown: Shown, overall: float) -> Floats:
