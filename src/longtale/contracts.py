@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
+from longtale.data.arrivals import Arrivals
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.schema import Serves
@@ -109,6 +110,23 @@ class Citing(Protocol):
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         """Give what each of T items of a history speaks for each of K items, float32 (T, K)."""
+        ...
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """Learns from new events without being fitted again.
+
+    Laws: equals fitting on old and new within a stated tolerance; the old object is untouched.
+    """
+
+    def updated(self, dataset: Dataset, events: Arrivals) -> Self:
+        """Give a new fitted object.
+
+        Args:
+            dataset: old and new, as `appended` gives it.
+            events: what is new in it; dismissals teach nothing.
+        """
         ...
 
 

@@ -301,3 +301,31 @@ def _with_one_more_user(events: Interactions) -> Interactions:
     offsets = events.histories.offsets
     offsets = np.append(offsets, offsets[-1])
     return replace(events, histories=replace(events.histories, offsets=offsets))
+
+
+def test_next_answer_knows_the_event_that_just_came(recommender: Recommender) -> None:
+    before = recommender.recommend("user 0", n=3)
+    chosen = before.items[0].id
+    after = recommender.with_events(["user 0"], [chosen])
+    assert chosen not in [item.id for item in after.recommend("user 0", n=20).items]
+    assert chosen in [item.id for item in recommender.recommend("user 0", n=3).items]
+
+
+def test_somebody_new_is_known_after_the_first_event(recommender: Recommender) -> None:
+    chosen = recommender.recommend(n=1).items[0].id
+    after = recommender.with_events(["a newcomer"], [chosen])
+    alike = recommender.recommend(history=[chosen], n=5)
+    assert [i.id for i in after.recommend("a newcomer", n=5).items] == [i.id for i in alike.items]
+
+
+def test_event_on_an_item_that_is_not_there_is_refused(recommender: Recommender) -> None:
+    with pytest.raises(UnknownIdError, match="add the items first"):
+        recommender.with_events(["user 0"], ["no such item"])
+
+
+def test_first_event_of_a_new_item_makes_it_a_known_one(recommender: Recommender) -> None:
+    frame = pl.DataFrame({"item_id": ["fresh"], "title": ["a fresh one"]})
+    grown = recommender.with_items(frame)
+    (row,) = grown.dataset.items.rows(["fresh"]).tolist()
+    assert grown.dataset.item_counts[row] == 0
+    assert grown.with_events(["user 0"], ["fresh"]).dataset.item_counts[row] == 1

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, microseconds
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
@@ -18,19 +18,20 @@ from longtale.contracts import Citing
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
+from longtale.data.event import DEFAULT_KINDS, EventKind
 from longtale.data.interactions import Histories
+from longtale.data.live import Live
 from longtale.data.query import Queries
 from longtale.data.splits.bands import bands
-from longtale.data.vocabulary import Vocabulary
-from longtale.errors import DataError, QueryError
+from longtale.errors import QueryError
 from longtale.models.semantic import SemanticRetriever
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.ranker import Ranker
 from longtale.recommend.answer import Answer
-from longtale.recommend.assemble import grown
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.present import UNSCORED, Presenter, Stages
+from longtale.recommend.renewal import new_items, with_arrivals, with_catalog
 from longtale.recommend.screen import Screen
 from longtale.recommend.settings import SlateSettings
 from longtale.recommend.slating import Said, Slating
@@ -200,19 +201,44 @@ class Recommender:
         Raises:
             DataError: an id is there already, or there is no such column.
         """
-        if ids not in frame.columns:
-            raise DataError(f"no column '{ids}' among {frame.columns}; name the column of the ids")
-        new_ids = frame[ids].cast(pl.String)
-        known = new_ids.filter(new_ids.is_in(self.dataset.items.ids.implode()))
-        if len(known):
-            raise DataError(f"items {known.head(3).to_list()} are in the catalogue already")
-        added = Catalog(Vocabulary(new_ids, "item"), frame.drop(ids))
-        catalog = self.catalog.extended(added)
-        item_vectors = self.item_vectors.extended(catalog)
-        dataset = replace(self.dataset, catalog=catalog)
-        retrievers = tuple(grown(r, item_vectors.vectors, catalog) for r in self.hybrid.retrievers)
-        hybrid = Hybrid(retrievers, self.hybrid.blender.knowing(dataset))
+        catalog = new_items(self.catalog, frame, ids)
+        dataset, item_vectors, hybrid = with_catalog(
+            self.dataset, self.item_vectors, self.hybrid, catalog
+        )
         return replace(self, dataset=dataset, item_vectors=item_vectors, hybrid=hybrid)
+
+    def with_events(
+        self,
+        users: Sequence[str],
+        items: Sequence[str],
+        *,
+        kinds: Sequence[str] | None = None,
+        times: Sequence[datetime] | None = None,
+        known_kinds: Sequence[EventKind] = DEFAULT_KINDS,
+    ) -> Recommender:
+        """Learn from what just happened: the next answer knows it, without any training.
+
+        Args:
+            users: ids, one for each of n events; who is not known yet becomes known.
+            items: ids of the items they chose.
+            kinds: what they did; None is the data's first kind.
+            times: when; None is now. Passed over where the data have only an order.
+            known_kinds: how much interest each kind shows.
+
+        Raises:
+            UnknownIdError: an item is not in the catalogue.
+            DataError: a kind is not one of the data's.
+        """
+        moments = [datetime.now(UTC)] * len(users) if times is None else times
+        events = Live(self.dataset).read(
+            users,
+            items,
+            kinds=[self.dataset.kinds[0]] * len(users) if kinds is None else kinds,
+            known_kinds={kind.name: kind for kind in known_kinds},
+            times=np.array([microseconds(moment) for moment in moments], dtype=np.int64),
+        )
+        dataset, hybrid = with_arrivals(self.dataset, self.hybrid, events)
+        return replace(self, dataset=dataset, hybrid=hybrid)
 
     @property
     def catalog(self) -> Catalog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from longtale.rank.diversity import MMR
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.explore import EpsilonGreedy
 from longtale.rank.features import Scored
-from longtale.rank.groups import joined
 from longtale.rank.limits import Limits, LimitSettings
 from longtale.rank.ranker import Ranker
 from longtale.rank.tail import LongTail
@@ -91,9 +91,8 @@ class Slating:
             else:
                 names, contributions = _added(names, contributions, "ranker", moved)
         if dials.long_tail:
-            own = self.settings.long_tail.model_copy(update={"strength": dials.long_tail})
-            lift = LongTail.fit(self.evidence.counts.astype(np.int64), own)
-            lifted = lift.contribution(contributions.sum(axis=0))
+            turned = self._long_tail.turned(dials.long_tail)
+            lifted = turned.contribution(contributions.sum(axis=0), exclude=exclude)
             names, contributions = _added(names, contributions, "long_tail", lifted)
         scores = contributions.sum(axis=0)
         width = max(POOL, 5 * k) if dials.reorders else k
@@ -140,14 +139,9 @@ class Slating:
     def _limited(
         self, queries: Queries, candidates: Candidates, k: int, dials: Dials
     ) -> Candidates:
-        """Keep each column's limit in turn; the quota of new items goes with the first."""
-        limits: list[tuple[Rows, int | None]] = [
-            (self._codes(column), most) for column, most in dials.at_most.items()
-        ]
-        for codes, most in limits or [(self._nothing, None)]:
-            own = LimitSettings(most_per_group=most, least_new=dials.at_least_new)
-            candidates = Limits.of(codes, self.evidence.is_new, own).rerank(queries, candidates, k)
-        return candidates
+        limits = [(self._codes(column), most) for column, most in dials.at_most.items()]
+        quota = LimitSettings(least_new=dials.at_least_new)
+        return Limits.by_column(limits, self.evidence.is_new, quota).rerank(queries, candidates, k)
 
     def _codes(self, column: str) -> Rows:
         if column not in self.evidence.groups:
@@ -155,11 +149,11 @@ class Slating:
                 f"the slate cannot be limited by '{column}': it has no values that items share; "
                 f"allowed are {', '.join(sorted(self.evidence.groups)) or 'none here'}"
             )
-        return joined([self.evidence.groups[column]])
+        return self.evidence.groups[column]
 
-    @property
-    def _nothing(self) -> Rows:
-        return np.full((len(self.evidence), 1), -1, dtype=np.int32)
+    @cached_property
+    def _long_tail(self) -> LongTail:
+        return LongTail.fit(self.evidence.counts.astype(np.int64), self.settings.long_tail)
 
 
 def _added(

@@ -1,0 +1,60 @@
+"""What changes between trainings: new items are placed, new events are learned from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from longtale.blend.hybrid import Hybrid
+from longtale.contracts import Updatable
+from longtale.data.arrivals import Arrivals, appended
+from longtale.data.catalog import Catalog
+from longtale.data.dataset import Dataset
+from longtale.data.vocabulary import Vocabulary
+from longtale.errors import DataError
+from longtale.recommend.assemble import grown
+from longtale.recommend.item_vectors import ItemVectors
+
+
+def new_items(catalog: Catalog, frame: pl.DataFrame, ids: str) -> Catalog:
+    """Give a catalogue with new items behind its own.
+
+    Args:
+        catalog: what is known.
+        frame: one row per new item; columns named as in the catalogue.
+        ids: the column that holds the new ids.
+
+    Raises:
+        DataError: an id is there already, or there is no such column.
+    """
+    if ids not in frame.columns:
+        raise DataError(f"no column '{ids}' among {frame.columns}; name the column of the ids")
+    own = frame[ids].cast(pl.String)
+    known = own.filter(own.is_in(catalog.items.ids.implode()))
+    if len(known):
+        raise DataError(f"items {known.head(3).to_list()} are in the catalogue already")
+    return catalog.extended(Catalog(Vocabulary(own, "item"), frame.drop(ids)))
+
+
+def with_catalog(
+    dataset: Dataset, item_vectors: ItemVectors, hybrid: Hybrid, catalog: Catalog
+) -> tuple[Dataset, ItemVectors, Hybrid]:
+    """Let all parts know a catalogue that has grown; nothing is trained."""
+    vectors = item_vectors.extended(catalog)
+    dataset = replace(dataset, catalog=catalog)
+    retrievers = tuple(grown(r, vectors.vectors, catalog) for r in hybrid.retrievers)
+    return dataset, vectors, Hybrid(retrievers, hybrid.blender.knowing(dataset))
+
+
+def with_arrivals(dataset: Dataset, hybrid: Hybrid, events: Arrivals) -> tuple[Dataset, Hybrid]:
+    """Let all parts know new events: each learns what it can without being trained.
+
+    Popularity and neighbours count them exactly or nearly so, item factors take a step; what must
+    be trained stays, and reads the new history all the same.
+    """
+    dataset = appended(dataset, events)
+    retrievers = tuple(
+        r.updated(dataset, events) if isinstance(r, Updatable) else r for r in hybrid.retrievers
+    )
+    return dataset, Hybrid(retrievers, hybrid.blender.knowing(dataset))
