@@ -17,6 +17,7 @@ from longtale.cli.demo import demo
 from longtale.cli.doctor import doctor
 from longtale.cli.offline import check, evaluate, init, train
 from longtale.cli.settings import settings
+from longtale.cli.tuning import tune
 from longtale.errors import LongtaleError
 
 STOPPED = 130
@@ -42,6 +43,7 @@ COMMANDS = (
     init,
     check,
     train,
+    tune,
     evaluate,
     recommend,
     similar,

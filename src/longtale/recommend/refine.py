@@ -33,7 +33,6 @@ _TRIED: Sequence[tuple[RetrieverName, str, tuple[float, ...]]] = (
     ("semantic", "profile_length", (5, 20, 100)),
 )
 _CUTOFF = 10
-_S = TypeVar("_S", bound=Settings)
 
 
 def refined(settings: ModelsSettings, fold: Fold, vectors: Floats, cost: Cost) -> ModelsSettings:

@@ -96,7 +96,7 @@ SPACES: Sequence[Dimension] = (
     Dimension("text_ease", "l2", 1.0, 2000.0),
     Dimension("text_ease", "text", 1.0, 2000.0),
     Dimension("text_ease", "text_l2", 0.01, 100.0),
-    Dimension("text_ease", "nearness", 0.5, 100.0, or_none=True),
+    Dimension("text_ease", "nearness", 0.5, 100.0),
     Dimension("text_ease", "half_life", *_HALF_LIFE),
     Dimension("sequence_linear", "l2", 1.0, 2000.0),
     Dimension("sequence_linear", "past_half_life", 0.2, 50.0),

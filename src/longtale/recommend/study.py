@@ -92,7 +92,7 @@ class Search:
         """Whether there are both time and reason for another trial."""
         expected = float(np.mean(self.seconds)) if self.seconds else 0.0
         is_worth = len(self.done()) < MOST_TRIALS * len(self.dimensions) or self.of_own() is None
-        return left > expected and is_worth
+        return left > 0 and left >= expected and is_worth
 
     def next_trial(self) -> tuple[Trial, dict[str, Value]]:
         """Give a trial and the values it is to try."""

@@ -11,7 +11,6 @@ present settings as the first trial: what is found is never worse than these on 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
