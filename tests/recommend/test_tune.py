@@ -187,6 +187,22 @@ def test_a_search_goes_on_where_it_was(
     assert anew.findings[0].n_trials == 2
 
 
+def test_a_search_that_goes_on_draws_nothing_twice(
+    settings: LongtaleSettings, rng: np.random.Generator, clock: Clock, monkeypatch, tmp_path: Path
+) -> None:
+    tried, fit = [], module.fit_retriever
+
+    def spied(name: str, fitting: Fitting) -> object:
+        tried.append(repr(fitting.settings.item_knn))
+        return fit(name, fitting)
+
+    monkeypatch.setattr(module, "fit_retriever", spied)
+    dataset, start, study = two_tribes(rng), using(settings, "item_knn"), tmp_path / "study"
+    for _ in range(3):
+        tune(dataset, start, clock, seconds=2, study=study)
+    assert len(tried) == len(set(tried)) == 6
+
+
 def test_what_was_found_need_not_be_tried_again_once_it_is_set(
     settings: LongtaleSettings, rng: np.random.Generator, clock: Clock, tmp_path: Path
 ) -> None:
