@@ -33,6 +33,8 @@ def test_recommend_gives_json_as_the_service_does(films, longtale):
         "score",
         "rank",
         "sources",
+        "weights",
+        "propensity",
         "band",
         "reasons",
         "item",

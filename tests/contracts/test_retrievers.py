@@ -10,7 +10,6 @@ from tests.contracts.retriever import CitingLaws, RetrieverLaws
 from longtale.arrays import Floats, unit_rows
 from longtale.data.dataset import Dataset
 from longtale.models.als import ALS, ALSSettings
-from longtale.models.ease import EASE, EASESettings
 from longtale.models.item_knn import ItemKNN, ItemKNNSettings
 from longtale.models.popular import Popular, PopularSettings, Rising, RisingSettings
 from longtale.models.semantic import SemanticRetriever, SemanticSettings
@@ -42,12 +41,6 @@ class TestUserKNN(RetrieverLaws):
     settings = UserKNNSettings()
     other_settings = UserKNNSettings(neighbours=2, idf=0, sharpness=3, half_life=1)
     fit = staticmethod(UserKNN.fit)
-
-
-class TestEASE(CitingLaws):
-    settings = EASESettings(l2=3.0)
-    other_settings = EASESettings(l2=9, max_items=20, kept=2, half_life=1)
-    fit = staticmethod(EASE.fit)
 
 
 class TestALS(RetrieverLaws):

@@ -49,7 +49,7 @@ class BlendSettings(Settings):
     gate: bool = True
     """Learn how far to trust each source by the evidence for each user and item; the gate stays
     only where it wins on validation users that it did not learn from."""
-    gate_l2: float = Field(default=0.001, ge=0)
+    gate_l2: float = Field(default=0.03, ge=0)
     """How strongly the gate's slopes are held at 0."""
     gate_steps: int = Field(default=60, ge=1, le=1000)
     """How many steps of the optimiser the gate takes at most."""

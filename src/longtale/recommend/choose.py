@@ -33,6 +33,7 @@ from longtale.rank.examples import Examples, Judged
 from longtale.rank.features import Scored
 from longtale.rank.ranker import Ranker
 from longtale.recommend.assemble import (
+    TRAINED,
     Fitting,
     as_long,
     fit_retriever,
@@ -50,6 +51,8 @@ _SHORT = 5
 """Events after which a newcomer is one no more."""
 _SHORT_PART = 4
 """One in so many validation requests is also asked as a newcomer's."""
+_STOPPING = 4
+"""One in so many validation requests says when training stops; the others judge."""
 _HIDDEN = 0.1
 """Share of the items that are hidden to learn what new items are worth."""
 _ASKED_ABOUT_NEW = 1024
@@ -96,14 +99,29 @@ def choose(
     vectors, models = item_vectors.vectors, settings.models
     if models.refine:
         models = refined(models, fold, vectors, cost)
-    fitting = Fitting(fold.train, vectors, models, fold, checkpoints)
+    stopping, judging = _parted(fold, models, generator(settings.split.seed, "early stopping"))
+    fitting = Fitting(fold.train, vectors, models, stopping, checkpoints)
     retrievers = fit_retrievers(fitting, cost, purpose="validation")
-    blender = _fit_blend(retrievers, fold, settings, cost)
-    blender = _fit_new_items(blender, retrievers, fitting, settings, cost)
+    blender = _fit_blend(retrievers, judging, settings, cost)
+    blender = _fit_new_items(blender, retrievers, judging, fitting, settings, cost)
     hybrid = Hybrid(retrievers, blender)
-    ranker = _fit_ranker(hybrid, fold, vectors, settings.slate, cost)
+    ranker = _fit_ranker(hybrid, judging, vectors, settings.slate, cost)
     models = as_long(models, retrievers)
     return Chosen(models, fold.train.catalog, item_vectors, hybrid, ranker)
+
+
+def _parted(
+    fold: Fold, models: ModelsSettings, rng: np.random.Generator
+) -> tuple[Fold | None, Fold]:
+    """Part the requests into those that stop training and those that judge what was trained.
+
+    Requests by which the best pass was chosen flatter what was chosen, and the blend would trust
+    it more than it should.
+    """
+    if not set(models.use) & set(TRAINED) or len(fold) < _STOPPING:
+        return None, fold
+    stopping, judging = np.split(rng.permutation(len(fold)), [len(fold) // _STOPPING])
+    return fold.take(np.sort(stopping)), fold.take(np.sort(judging))
 
 
 def encoded(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
@@ -157,6 +175,7 @@ def _fit_blend(
 def _fit_new_items(
     blender: GatedBlend,
     retrievers: tuple[Retriever, ...],
+    fold: Fold,
     fitting: Fitting,
     settings: LongtaleSettings,
     cost: Cost,
@@ -166,11 +185,11 @@ def _fit_new_items(
     What reads descriptions is fitted again without them; the others only fall silent about them,
     which is what they will do about new items.
     """
-    fold, rng = fitting.held_out, generator(settings.split.seed, "hidden items")
+    rng = generator(settings.split.seed, "hidden items")
     touched = np.flatnonzero(fitting.dataset.item_counts)
     hidden = np.zeros(fitting.dataset.n_items, dtype=np.bool_)
     hidden[rng.permutation(touched)[: round(_HIDDEN * len(touched))]] = True
-    if fold is None or not settings.blend.new_items_price or not hidden.any():
+    if not settings.blend.new_items_price or not hidden.any():
         return blender
     world = without_items(fitting.dataset, hidden)
     if not len(world.interactions):

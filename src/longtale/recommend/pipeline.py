@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from longtale.arrays import Floats, Mask, microseconds
+from longtale.arrays import Floats, Mask
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
@@ -20,7 +20,6 @@ from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.event import DEFAULT_KINDS, EventKind
 from longtale.data.interactions import Histories
-from longtale.data.live import Live
 from longtale.data.query import Queries
 from longtale.data.splits.bands import bands
 from longtale.errors import QueryError
@@ -31,7 +30,7 @@ from longtale.recommend.answer import Answer
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.present import UNSCORED, Presenter, Stages
-from longtale.recommend.renewal import new_items, with_arrivals, with_catalog
+from longtale.recommend.renewal import new_items, read_arrivals, with_arrivals, with_catalog
 from longtale.recommend.screen import Screen
 from longtale.recommend.settings import SlateSettings
 from longtale.recommend.slating import Said, Slating
@@ -229,14 +228,7 @@ class Recommender:
             UnknownIdError: an item is not in the catalogue.
             DataError: a kind is not one of the data's.
         """
-        moments = [datetime.now(UTC)] * len(users) if times is None else times
-        events = Live(self.dataset).read(
-            users,
-            items,
-            kinds=[self.dataset.kinds[0]] * len(users) if kinds is None else kinds,
-            known_kinds={kind.name: kind for kind in known_kinds},
-            times=np.array([microseconds(moment) for moment in moments], dtype=np.int64),
-        )
+        events = read_arrivals(self.dataset, users, items, kinds, times, known_kinds)
         dataset, hybrid = with_arrivals(self.dataset, self.hybrid, events)
         return replace(self, dataset=dataset, hybrid=hybrid)
 

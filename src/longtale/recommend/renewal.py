@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
+from longtale.arrays import microseconds
 from longtale.blend.hybrid import Hybrid
 from longtale.contracts import Updatable
 from longtale.data.arrivals import Arrivals, appended
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
+from longtale.data.event import EventKind
+from longtale.data.live import Live
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError
 from longtale.recommend.assemble import grown
@@ -45,6 +51,25 @@ def with_catalog(
     dataset = replace(dataset, catalog=catalog)
     retrievers = tuple(grown(r, vectors.vectors, catalog) for r in hybrid.retrievers)
     return dataset, vectors, Hybrid(retrievers, hybrid.blender.knowing(dataset))
+
+
+def read_arrivals(
+    dataset: Dataset,
+    users: Sequence[str],
+    items: Sequence[str],
+    kinds: Sequence[str] | None,
+    times: Sequence[datetime] | None,
+    known_kinds: Sequence[EventKind],
+) -> Arrivals:
+    """Turn events as they come from outside into rows; see `Recommender.with_events`."""
+    moments = [datetime.now(UTC)] * len(users) if times is None else times
+    return Live(dataset).read(
+        users,
+        items,
+        kinds=[dataset.kinds[0]] * len(users) if kinds is None else kinds,
+        known_kinds={kind.name: kind for kind in known_kinds},
+        times=np.array([microseconds(moment) for moment in moments], dtype=np.int64),
+    )
 
 
 def with_arrivals(dataset: Dataset, hybrid: Hybrid, events: Arrivals) -> tuple[Dataset, Hybrid]:
