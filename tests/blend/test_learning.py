@@ -36,7 +36,7 @@ def world(rng: np.random.Generator, *, by_evidence: bool = True) -> Example:
 
 
 def fitted(example: Example, **settings: float | bool) -> GatedBlend:
-    own = BlendSettings(cutoff=10, **settings)
+    own = BlendSettings.parse({"cutoff": 10, "gate_l2": 0.3, "gate_lists": 100, **settings})
     prior = np.array([0.5, 0.5], dtype=np.float32)
     rng = np.random.default_rng(0)
     return fit_blend(Lists.of(example, 20), ITEMS, own, newcomer_weights=prior, rng=rng)
@@ -67,6 +67,10 @@ def test_gate_that_loses_on_what_it_did_not_learn_from_is_not_kept(rng, monkeypa
 
     monkeypatch.setattr("longtale.blend.learning.learned", misled)
     assert not fitted(world(rng)).slopes.any()
+
+
+def test_few_requests_teach_no_gate(rng):
+    assert not fitted(world(rng), gate_lists=301).slopes.any()
 
 
 def test_gate_that_is_not_wanted_stays_flat(rng):
@@ -133,6 +137,6 @@ def test_short_histories_teach_the_gate_what_a_history_is_worth(rng):
         lists.append(Lists.of(Example(queries, scores, of, masked), 20))
     prior = np.array([0.5, 0.5], dtype=np.float32)
     flat = GatedBlend.flat(ConvexBlend(BlendSettings(), prior, prior), ITEMS)
-    gate = learned(Lists.concatenated(lists), flat, BlendSettings())
+    gate = learned(Lists.concatenated(lists), flat, BlendSettings(gate_l2=0.6))
     history = N_SLOPES - 3
     assert gate.slopes[0, history] > 0 > gate.slopes[1, history]

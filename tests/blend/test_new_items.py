@@ -62,7 +62,7 @@ def test_who_reads_new_items_gets_their_weight(rng):
 
 def test_a_higher_price_lifts_new_items_further(rng):
     example = world(rng)
-    cheap, dear = (quality(fitted(example, price), example, of_new=True) for price in (0.0, 0.3))
+    cheap, dear = (quality(fitted(example, price), example, of_new=True) for price in (0.01, 0.3))
     assert dear > cheap
 
 

@@ -32,7 +32,7 @@ def main() -> None:
     windows = Windows.of(histories.last(asked["max_length"] + 1), asked["max_length"])
     counts = np.bincount(task.items, minlength=task.n_items)
     negatives = Negatives.of(counts, asked["n_negatives"], settings.from_batch)
-    material = Material(windows, negatives, task.n_items, asked["batch_size"], None)
+    material = Material(windows, negatives, task.n_items, asked["batch_size"], 1000, None)
     table = ItemTable(
         torch.from_numpy(counts), asked["width"], vectors=None, identity=True, identity_dropout=0.0
     )

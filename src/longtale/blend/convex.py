@@ -49,11 +49,13 @@ class BlendSettings(Settings):
     gate: bool = True
     """Learn how far to trust each source by the evidence for each user and item; the gate stays
     only where it wins on validation users that it did not learn from."""
-    gate_l2: float = Field(default=0.03, ge=0)
-    """How strongly the gate's slopes are held at 0."""
+    gate_l2: float = Field(default=30.0, ge=0)
+    """How strongly the gate's slopes are held at 0, whatever the number of requests that teach."""
+    gate_lists: int = Field(default=200, ge=2)
+    """With fewer requests in which a source found the answer no gate is tried."""
     gate_steps: int = Field(default=60, ge=1, le=1000)
     """How many steps of the optimiser the gate takes at most."""
-    new_items_price: float = Field(default=0.005, ge=0, le=0.5)
+    new_items_price: float = Field(default=0.01, ge=0, le=0.5)
     """Part of the validation nDCG on known items that may be given up to let new items in."""
     newcomer_meaning: float = Field(default=0.9, ge=0, le=1)
     """Weight of meaning for someone who has not acted yet; the rest is popularity."""

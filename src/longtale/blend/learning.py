@@ -17,6 +17,8 @@ from longtale.blend.lists import Lists
 Matrix = NDArray[np.float64]
 
 _FOLDS = 3
+_SLATE = 10
+"""Places by which the gate is judged: softmax puts the answer first, or does nothing."""
 _FLOOR = 0.01
 """Least weight with which a source enters the search: at 0 no gate could bring it back."""
 
@@ -34,8 +36,8 @@ def fit_blend(
 
     The gate learns from two thirds of the lists and is compared with the convex combination on the
     others, three times in turn: it stays where the mean difference in nDCG is above zero, and then
-    learns from all lists. Sources that add next to nothing are left out, since each costs time in
-    every answer.
+    learns from all lists. With few lists none is tried. Sources that add next to nothing are left
+    out, since each costs time in every answer.
 
     Args:
         lists: validation requests.
@@ -63,15 +65,15 @@ def _accepted(
     rng: np.random.Generator,
 ) -> GatedBlend:
     order = rng.permutation(len(lists))
+    if lists.found.sum() < settings.gate_lists:
+        return flat
     more = [] if short is None else [short]
     gains = np.zeros(len(lists))
     for held_out in np.array_split(order, _FOLDS):
         own = lists.take(np.setdiff1d(order, held_out))
-        if not own.found.any():
-            return flat
         tried = learned(Lists.concatenated([own, *more]), flat, settings)
         judging = lists.take(held_out)
-        gains[held_out] = _ndcg(judging, tried) - _ndcg(judging, flat)
+        gains[held_out] = _ndcg(judging, tried, _SLATE) - _ndcg(judging, flat, _SLATE)
     gain = float(gains.mean())
     log.info("tried the gate", ndcg_gain=round(gain, 5), kept=gain > 0)
     return learned(Lists.concatenated([lists, *more]), flat, settings) if gain > 0 else flat
@@ -80,13 +82,13 @@ def _accepted(
 def learned(lists: Lists, start: GatedBlend, settings: BlendSettings) -> GatedBlend:
     """Learn weights and slopes by listwise softmax cross-entropy (Cao et al. 2007, ListNet).
 
-        loss = mean over lists of [log Σ_i exp f_i - mean over targets t of f_t] + λ ‖slopes‖²
+        loss = 1/G (Σ over lists of [log Σ_i exp f_i - mean over targets t of f_t] + λ ‖slopes‖²)
 
     Only lists in which a source found a target teach: a target that no source put among its best
     differs from its list in just that, and would teach to prefer what nobody found.
     """
     teaching = lists.take(np.flatnonzero(lists.found))
-    loss = _Loss(teaching, start.items, settings.gate_l2)
+    loss = _Loss(teaching, start.items, settings.gate_l2 / max(len(teaching), 1))
     weights = np.maximum(start.convex.weights, _FLOOR).astype(np.float64)
     begin = np.concatenate([np.log(weights)[:, None], start.slopes], axis=1)
     found = optimize.minimize(
@@ -146,8 +148,8 @@ def parts_of(lists: Lists, blend: GatedBlend) -> Floats:
     return np.asarray(parts, dtype=np.float32)
 
 
-def _ndcg(lists: Lists, blend: GatedBlend) -> NDArray[np.float64]:
-    return lists.ndcg(parts_of(lists, blend).sum(axis=1), blend.settings.cutoff)
+def _ndcg(lists: Lists, blend: GatedBlend, cutoff: int) -> NDArray[np.float64]:
+    return lists.ndcg(parts_of(lists, blend).sum(axis=1), cutoff)
 
 
 def _pruned(lists: Lists, blend: GatedBlend, settings: BlendSettings) -> GatedBlend:

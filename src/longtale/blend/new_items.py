@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longtale import log
 from longtale.arrays import Floats
@@ -23,6 +24,8 @@ from longtale.blend.lists import Lists
 _CUTOFF = 10
 _LIFTS = np.arange(-4, 8.1, 0.25)
 """Standardised score by which new items are lifted; 8 deviations are above all but the rarest."""
+_BURIED = -1e3
+"""Lift at which new items stand behind all others."""
 _SCALES = (0.5, 1.0, 2.0, 4.0)
 """Sums of the new items' weights that are tried, in those of the known items'."""
 _LEAST = 20
@@ -44,26 +47,32 @@ def with_new_items(blend: GatedBlend, lists: Lists) -> GatedBlend:
     wants_new = np.bincount(lists.owners, lists.relevant & is_new, minlength=len(lists)) > 0
     readers = lists.heard[is_new].any(axis=0)
     about_new = lists.where(is_new).take(np.flatnonzero(wants_new & lists.found))
-    if len(about_new) < _LEAST or not readers.any():
+    known = lists.take(np.flatnonzero(~wants_new & (lists.n_targets > 0)))
+    if min(len(about_new), len(known)) < _LEAST or not readers.any():
         log.info("nothing to learn new items by", requests=len(about_new))
         return blend
     even = readers.astype(np.float32) / readers.sum()
     own, among = climb(about_new, even, blend.settings.model_copy(update={"cutoff": _CUTOFF}))
-    known = lists.take(np.flatnonzero(~wants_new & (lists.n_targets > 0)))
     return _lifted(blend, own, known, lists.take(np.flatnonzero(wants_new)), among)
 
 
 def _lifted(blend: GatedBlend, own: Floats, known: Lists, new: Lists, among: float) -> GatedBlend:
-    """Choose scale and lift: what serves new items best at the price that is allowed."""
-    unlifted = replace(blend, new_weights=own, lift=float(_LIFTS[0]) * 1e3)
-    floor = _ndcg(known, unlifted) * (1 - blend.settings.new_items_price)
+    """Choose scale and lift: what serves new items best at the price that is allowed.
+
+    The price is what known items lose on average and a standard error more, so that a few lists
+    cannot say that a lift costs nothing.
+    """
+    unlifted = replace(blend, new_weights=own, lift=_BURIED)
+    before = _ndcg(known, unlifted)
+    allowed = float(before.mean()) * blend.settings.new_items_price
     best, reached = unlifted, -1.0
     for scale in _SCALES:
         for lift in _LIFTS:
             tried = replace(blend, new_weights=own * np.float32(scale), lift=float(lift))
-            if _ndcg(known, tried) < floor:
+            losses = before - _ndcg(known, tried)
+            if losses.mean() + losses.std(ddof=1) / np.sqrt(len(losses)) > allowed:
                 break
-            found = _ndcg(new, tried)
+            found = float(_ndcg(new, tried).mean())
             if found > reached:
                 best, reached = tried, found
     log.info(
@@ -71,12 +80,9 @@ def _lifted(blend: GatedBlend, own: Floats, known: Lists, new: Lists, among: flo
         lift=best.lift,
         ndcg_among_themselves=round(among, 4),
         ndcg_in_one_list=round(reached, 4),
-        ndcg_of_known_floor=round(floor, 4),
     )
     return best
 
 
-def _ndcg(lists: Lists, blend: GatedBlend) -> float:
-    if not len(lists):
-        return 0.0
-    return float(lists.ndcg(parts_of(lists, blend).sum(axis=1), _CUTOFF).mean())
+def _ndcg(lists: Lists, blend: GatedBlend) -> NDArray[np.float64]:
+    return lists.ndcg(parts_of(lists, blend).sum(axis=1), _CUTOFF)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats
-from longtale.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -57,9 +56,9 @@ def boosted(
         patience: how many trees without gain on `choosing` end the growth.
 
     Raises:
-        MissingExtraError: LightGBM is not installed.
     """
-    lightgbm = _lightgbm()
+    import lightgbm
+
     settled = {"deterministic": True, "force_row_wise": True, "verbosity": -1, **parameters}
     if len(learned.features) < _FEW_ROWS:
         settled["num_threads"] = 1
@@ -83,11 +82,3 @@ def _dataset(lightgbm: Any, table: Table, reference: Any) -> Any:
         reference=reference,
         params={"verbosity": -1},
     )
-
-
-def _lightgbm() -> Any:
-    try:
-        import lightgbm
-    except ImportError:
-        raise MissingExtraError("lightgbm", extra="rank", purpose="ranking with trees") from None
-    return lightgbm

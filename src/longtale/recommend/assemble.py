@@ -24,6 +24,7 @@ from longtale.models.item_knn import ItemKNN
 from longtale.models.popular import Popular, Rising
 from longtale.models.semantic import SemanticRetriever
 from longtale.models.sequence.retriever import SequenceRetriever
+from longtale.models.sequence.settings import Plan
 from longtale.models.sequence_linear import SequenceLinear
 from longtale.models.text_ease import TextEASE
 from longtale.models.user_knn import UserKNN
@@ -81,7 +82,7 @@ def fit_retrievers(fitting: Fitting, cost: Cost, *, purpose: str) -> tuple[Retri
     for name in fitting.settings.use:
         if name == "rising" and not fitting.dataset.has_times:
             continue
-        total = getattr(fitting.settings, name).epochs if name in TRAINED else None
+        total = _passes(name, fitting) if name in TRAINED else None
         with cost.stage(f"fit {name} for {purpose}", total=total) as advance:
             try:
                 fitted.append(fit_retriever(name, fitting, purpose=purpose, advance=advance))
@@ -126,6 +127,11 @@ def fit_retriever(
                 checkpoint=None if folder is None else folder / f"{name}-{purpose}",
                 on_progress=advance,
             )
+
+
+def _passes(name: RetrieverName, fitting: Fitting) -> int:
+    lengths = fitting.dataset.interactions.histories.lengths
+    return Plan.of(getattr(fitting.settings, name), lengths).epochs
 
 
 def is_reader(retriever: Retriever) -> bool:

@@ -26,7 +26,7 @@ from longtale.data.splits.folds import hidden_from, shortened
 from longtale.data.splits.split import Fold, validation_fold
 from longtale.data.splits.withheld import without_items
 from longtale.encode.encoder import make_encoder
-from longtale.errors import MissingExtraError, SplitError
+from longtale.errors import SplitError
 from longtale.log import warn
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.examples import Examples, Judged
@@ -243,15 +243,10 @@ def _fit_ranker(
     if not settings.learned:
         return None
     evidence = ItemEvidence.of(fold.train, vectors)
-    try:
-        with cost.stage("learn to rank", total=len(fold.queries)) as advance:
-            judged = _judged(hybrid, fold, advance)
-            ranker = Ranker.fit(
-                Examples.of(judged, evidence, settings.ranker.pool), settings.ranker
-            )
-    except MissingExtraError as error:
-        warn("no order learned", reason=str(error))
-        return None
+    with cost.stage("learn to rank", total=len(fold.queries)) as advance:
+        judged = _judged(hybrid, fold, advance)
+        examples = Examples.of(judged, evidence, settings.ranker.pool)
+        ranker = Ranker.fit(examples, settings.ranker)
     found = ranker.judged
     log.info(
         "tried the ranker",

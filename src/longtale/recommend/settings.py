@@ -113,7 +113,7 @@ class SlateSettings(Settings):
     learned: bool = True
     """Learn an order over the best of all retrievers; it stays only where it surely wins."""
     ranker: RankerSettings = RankerSettings()
-    """The learned order (LambdaMART); it needs the extra `rank`."""
+    """The learned order (LambdaMART)."""
     diversity: MMRSettings = MMRSettings()
     """What the diversity dial does."""
     long_tail: LongTailSettings = LongTailSettings()

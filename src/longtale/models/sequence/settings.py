@@ -30,8 +30,8 @@ class SequenceSettings(Settings):
     """Width of the vectors of items and states."""
     n_blocks: int | None = Field(default=None, ge=1)
     """Number of layers; None is 1, for long histories 2."""
-    n_heads: int = Field(default=1, ge=1)
-    """Number of attention heads; divides the width."""
+    n_heads: int | None = Field(default=None, ge=1)
+    """Number of attention heads, which divides the width; None is 1, for long histories 2."""
     max_length: int | None = Field(default=None, ge=1)
     """How many of the last events are read; None is what 19 in 20 users have, from 20 to 200."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
@@ -39,8 +39,9 @@ class SequenceSettings(Settings):
     identity_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of items whose own vector is left out at random, so that their text learns to stand
     alone; only where items are both."""
-    epochs: int = Field(default=20, ge=1)
-    """Passes over the events over which the learning rate falls to nothing."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Passes over the events over which the learning rate falls to nothing; None is 20, for long
+    histories 40."""
     stop_after: int | None = Field(default=None, ge=1)
     """Passes after which to stop on the way, such as those that were best in validation; None is
     all."""
@@ -81,12 +82,16 @@ class Plan:
         max_length: how many of the last events are read.
         batch_size: sequences in a step.
         n_negatives: items that each step compares with.
+        epochs: passes over the events.
+        n_heads: number of attention heads.
     """
 
     n_blocks: int
     max_length: int
     batch_size: int
     n_negatives: int
+    epochs: int
+    n_heads: int
 
     @classmethod
     def of(cls, settings: SequenceSettings, lengths: NDArray[np.int64]) -> Plan:
@@ -94,7 +99,7 @@ class Plan:
 
         Example:
             >>> Plan.of(SequenceSettings(batch_size=16), np.array([5, 9, 30]))
-            Plan(n_blocks=1, max_length=27, batch_size=16, n_negatives=256)
+            Plan(n_blocks=1, max_length=27, batch_size=16, n_negatives=256, epochs=20, n_heads=1)
         """
         used = lengths[lengths > 1]
         is_long = len(used) > 0 and float(used.mean()) >= LONG
@@ -104,6 +109,8 @@ class Plan:
             _given(settings.max_length, int(np.clip(usual, 20, 200))),
             _given(settings.batch_size, 32 if is_long else 128),
             _given(settings.n_negatives, 768 if is_long else 256),
+            _given(settings.epochs, 40 if is_long else 20),
+            _given(settings.n_heads, 2 if is_long else 1),
         )
 
 

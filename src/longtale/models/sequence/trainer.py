@@ -33,6 +33,7 @@ class Material:
         negatives: draws what to compare with.
         n_items: N.
         batch_size: windows in a step.
+        epochs: passes over which the learning rate falls.
         validation: requests with right answers; None where nothing is held out.
     """
 
@@ -40,6 +41,7 @@ class Material:
     negatives: Negatives
     n_items: int
     batch_size: int
+    epochs: int
     validation: Validation | None
 
 
@@ -90,7 +92,7 @@ class Trainer:
         rng = generator(settings.seed, f"{purpose} process {self.rank}")
         drawn = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
         dropout = MaskPool(settings.dropout, drawn)
-        is_full = number >= settings.epochs - settings.full_epochs
+        is_full = number >= self.material.epochs - settings.full_epochs
         total, n_steps = 0.0, 0
         self.net.train()
         for chosen in _shared_out(
@@ -161,7 +163,7 @@ class Trainer:
 
     def _set_rate(self, step: int) -> None:
         rate = self.settings.learning_rate * schedule(
-            step, self.settings.epochs * self.steps_per_epoch
+            step, self.material.epochs * self.steps_per_epoch
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate

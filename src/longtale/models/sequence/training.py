@@ -69,7 +69,7 @@ def _material(
         held_out = Validation.of(validation, negatives.known, plan.max_length)
         if not len(held_out.histories):
             held_out = None  # nobody can be answered: no pass is better than another
-    return Material(windows, negatives, dataset.n_items, plan.batch_size, held_out)
+    return Material(windows, negatives, dataset.n_items, plan.batch_size, plan.epochs, held_out)
 
 
 def _fingerprint(
@@ -96,7 +96,7 @@ def _net(
     encoder = Encoder(
         width=settings.width,
         n_blocks=plan.n_blocks,
-        n_heads=settings.n_heads,
+        n_heads=plan.n_heads,
         max_length=plan.max_length,
         block=settings.block,
     )
@@ -128,11 +128,12 @@ def train(
         on_progress: is told after each pass.
     """
     settings = trainer.settings
-    last = settings.epochs if settings.stop_after is None else settings.stop_after
+    epochs = trainer.material.epochs
+    last = epochs if settings.stop_after is None else min(settings.stop_after, epochs)
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
         progress = resumed(checkpoint, trainer, fingerprint)
-    while progress.n_epochs < min(last, settings.epochs):
+    while progress.n_epochs < last:
         if progress.is_over(settings.patience):
             break
         with _no_denormals():
