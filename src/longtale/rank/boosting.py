@@ -5,7 +5,7 @@ Ke et al. 2017, "LightGBM: A Highly Efficient Gradient Boosting Decision Tree" (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +54,6 @@ def boosted(
         parameters: LightGBM's.
         n_trees: at most.
         patience: how many trees without gain on `choosing` end the growth.
-
-    Raises:
     """
     import lightgbm
 
@@ -64,13 +62,17 @@ def boosted(
         settled["num_threads"] = 1
     data = _dataset(lightgbm, learned, None)
     valid = [] if choosing is None else [_dataset(lightgbm, choosing, data)]
-    callbacks = [lightgbm.early_stopping(patience, verbose=False)] if valid else []
+    callbacks: list[Callable[..., Any]] = []
+    if valid:
+        callbacks.append(lightgbm.early_stopping(patience, verbose=False))
     return lightgbm.train(settled, data, n_trees, valid_sets=valid, callbacks=callbacks)
 
 
 def booster_of(model: str) -> Booster:
     """Give trees back from LightGBM's text of them."""
-    return _lightgbm().Booster(model_str=model)
+    import lightgbm
+
+    return lightgbm.Booster(model_str=model)
 
 
 def _dataset(lightgbm: Any, table: Table, reference: Any) -> Any:

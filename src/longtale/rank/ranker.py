@@ -66,9 +66,6 @@ class Ranker:
         Args:
             examples: of all sources, which must not have seen the targets.
             settings: how.
-
-        Raises:
-            MissingExtraError: LightGBM is not installed.
         """
         if len(examples) < max(settings.min_requests, settings.folds):
             nothing = Difference(0.0, 0.0, 0.0, len(examples) + examples.n_dropped)

@@ -64,9 +64,6 @@ class TreeHead:
             learned: rows to learn from, labels 0 or 1.
             held_out: rows that say when to stop and how probabilities are calibrated.
             settings: how.
-
-        Raises:
-            MissingExtraError: LightGBM is not installed.
         """
         parameters = {
             "objective": "binary",
