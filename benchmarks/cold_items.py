@@ -5,38 +5,40 @@
 A folder is read as by quality.py. Prints Markdown. Among themselves: protocol cold-items, a tenth
 of the items hidden, only these ranked. In one list: a tenth of the items hidden, each user asked
 for the last event, which is on a hidden item or on a known one; all items with events ranked; the
-odds of the list were fitted on a second tenth, hidden again from what is left. Full ranking, seen
-items masked, ties half; nDCG@10, mean over seeds (lowest to highest).
+blend (balanced) learns of new items from a second tenth, hidden again from what is left. Full
+ranking, seen items masked, ties half; nDCG@10, mean over seeds (lowest to highest).
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from benchmarks.quality import opened
 
 from longtale.arrays import Floats
+from longtale.blend.hybrid import source_scores
+from longtale.contracts import Blender
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
+from longtale.data.splits.simulated import simulated_cold
 from longtale.data.splits.split import Fold, ProtocolName, split
 from longtale.encode.encoder import make_encoder
 from longtale.evaluate.accuracy import ndcg, rankable, ranks_in
 from longtale.models.als import ALS
 from longtale.models.cold_map import ColdMap, ColdMapSettings
 from longtale.models.interest import interest
-from longtale.models.one_list import ListExample, OneList, OneListSettings, simulated_cold
 from longtale.models.semantic import SemanticRetriever
 from longtale.models.simulate import SimulateSettings, with_likely_users
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.settings import LongtaleSettings
+from longtale.recommend.train import train
 from longtale.seeds import generator
 
 SHARE = 0.1
-N_FITTING_USERS = 3000
 Figures = dict[str, list[float]]
 
 
@@ -91,40 +93,33 @@ def generated(fold: Fold, cold_map: ColdMap) -> Floats:
     return z(ALS.fit(grown, cold_map.settings.teacher).scores(fold.queries))
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """What the models say to the requests of a fold, and to the same by a peer's recipe."""
-
-    warm: Floats
-    cold: Floats
-    ridge: Floats
-
-
 def one_list(dataset: Dataset, settings: LongtaleSettings, seed: int) -> Figures:
     rng = generator(seed, "one list")
     test = simulated_cold(dataset, share=SHARE, n_users=dataset.n_users, rng=rng)
-    fitting = simulated_cold(test.train, share=SHARE, n_users=N_FITTING_USERS, rng=rng)
-    teaching = scores_of(fitting, settings)
-    examples = [ListExample(teaching.warm, teaching.cold, fitting.targets, masked(fitting))]
-    model = OneList.fit(examples, fitting.train.item_counts, OneListSettings())
-    said, counts = scores_of(test, settings), test.train.item_counts
-    is_new = counts == 0
-    lists = {
-        "iALS alone": np.where(is_new, np.float32(np.nan), said.warm),
-        "iALS + ridge, raw": np.where(is_new, said.ridge, said.warm),
-        "iALS + cold map, standardised": np.where(is_new, z(said.cold), z(said.warm)),
-        "iALS + cold map, as odds": model.odds(said.warm, said.cold, counts),
-    }
-    return {name: parts_of(scores, test, is_new) for name, scores in lists.items()}
+    is_new = test.train.item_counts == 0
+    hybrid = train(test.train, settings).hybrid
+    unlifted = replace(hybrid.blender, new_weights=0 * hybrid.blender.new_weights)
+    vectors = vectors_of(test.train, settings)
+    als = ALS.fit(test.train, settings.models.als)
+    by_text = changed(ColdMapSettings(), teacher=als.settings, attributes=0, popularity=0)
+    ridge = ColdMap.fit(test.train, by_text, vectors, teacher=als)
+    parts: dict[str, list[Floats]] = {}
+    for batch in test.batches():
+        warm = als.scores(batch.queries)
+        told = source_scores(hybrid.retrievers, batch.queries, dataset.n_items).scores
+        lists = {
+            "iALS alone": np.where(is_new, np.float32(np.nan), warm),
+            "iALS + ridge, raw": np.where(is_new, fits(ridge, batch.queries), warm),
+            "blend without what it learned of new items": blended(unlifted, batch.queries, told),
+            "blend": blended(hybrid.blender, batch.queries, told),
+        }
+        for name, scores in lists.items():
+            parts.setdefault(name, []).append(scores)
+    return {name: parts_of(np.concatenate(found), test, is_new) for name, found in parts.items()}
 
 
-def scores_of(fold: Fold, settings: LongtaleSettings) -> Scores:
-    vectors, usual = vectors_of(fold.train, settings), ColdMapSettings()
-    full = ColdMap.fit(fold.train, usual, vectors)
-    als = ALS.fit(fold.train, settings.models.als)
-    by_text = changed(usual, teacher=als.settings, attributes=0, popularity=0)
-    plain = ColdMap.fit(fold.train, by_text, vectors, teacher=als)
-    return Scores(als.scores(fold.queries), full.scores(fold.queries), fits(plain, fold.queries))
+def blended(blender: Blender, queries: Queries, told: Floats) -> Floats:
+    return blender.contributions(queries, told).sum(axis=0)
 
 
 def fits(cold_map: ColdMap, queries: Queries) -> Floats:
