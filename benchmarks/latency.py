@@ -28,9 +28,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", default="movielens-small")
     parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--quality", default="balanced")
     asked = parser.parse_args()
     dataset, settings = opened(asked.folder)
-    recommender = train(dataset, settings)
+    recommender = train(dataset, settings, quality=asked.quality)
     vectors = recommender.item_vectors.vectors
     rng = np.random.default_rng(0)
     users = rng.integers(dataset.n_users, size=asked.requests)
