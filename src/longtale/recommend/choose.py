@@ -55,8 +55,8 @@ _STOPPING = 4
 """One in so many validation requests says when training stops; the others judge."""
 _HIDDEN = 0.1
 """Share of the items that are hidden to learn what new items are worth."""
-_ASKED_ABOUT_NEW = 1024
-"""At most so many validation requests are asked about hidden items; more move the lift little."""
+_ASKED_ABOUT_NEW = 4096
+"""At most so many validation requests are asked about hidden items; few tell no small price."""
 
 
 @dataclass(frozen=True, eq=False)
