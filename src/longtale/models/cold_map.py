@@ -50,7 +50,7 @@ class ColdMapSettings(Settings):
     0 leaves them as they are set."""
     popularity: float = Field(default=0.1, ge=0)
     """Weight of how popular the item looks against how well it fits the asker."""
-    max_items: int = Field(default=10_000, ge=2)
+    max_items: int = Field(default=4_000, ge=2)
     """Only the most popular items up to this number teach: time grows with the cube, memory with
     the square (400 MB for 10,000)."""
 

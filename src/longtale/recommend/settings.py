@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -50,19 +50,8 @@ _QUICK: tuple[RetrieverName, ...] = (
     "sequence_linear",
     "semantic",
 )
-_BALANCED: tuple[RetrieverName, ...] = (
-    "popular",
-    "rising",
-    "item_knn",
-    "user_knn",
-    "ease",
-    "text_ease",
-    "sequence_linear",
-    "als",
-    "cold_map",
-    "semantic",
-)
-_BEST: tuple[RetrieverName, ...] = (*_BALANCED, "sequence", "sequence_text")
+_BEST: tuple[RetrieverName, ...] = get_args(RetrieverName)
+_BALANCED = tuple(name for name in _BEST if name not in ("sequence", "sequence_text"))
 
 
 class Quality(StrEnum):
