@@ -47,8 +47,8 @@ class BlendSettings(Settings):
     tolerance: float = Field(default=0.002, ge=0, le=0.5)
     """Part of the validation nDCG that may be given up for fewer sources and faster answers."""
     gate: bool = True
-    """Learn how far to trust each source by the evidence for each user and item; the gate goes where
-    it loses on validation users that it did not learn from."""
+    """Learn how far to trust each source by the evidence for each user and item; the gate goes
+    where it loses on validation users that it did not learn from."""
     gate_l2: float = Field(default=30.0, ge=0)
     """How strongly the gate's slopes are held at 0, whatever the number of requests that teach."""
     gate_lists: int = Field(default=200, ge=2)

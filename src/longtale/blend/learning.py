@@ -36,10 +36,10 @@ def fit_blend(
 
     The gate learns from two thirds of the lists and is compared with the convex combination on the
     others, three times in turn: it goes where it loses by more than the standard error, else it
-    learns from all lists. It is held to do nothing by its prior, so that chance alone seldom speaks
-    for it, and a slate's nDCG is too coarse to see its gain on a thousand lists (on Amazon
-    Scientific + 2.5 % on 4,158 validation users). With few lists none is tried. Sources that add next to nothing are left
-    out, since each costs time in every answer.
+    learns from all lists. It is held to do nothing by its prior, and a slate's nDCG is too coarse
+    to see its gain on a thousand lists (on Amazon Scientific + 2.5 % on 4,158 validation users).
+    With few lists none is tried. Sources that add next to nothing are left out, since each costs
+    time in every answer.
 
     Args:
         lists: validation requests.
