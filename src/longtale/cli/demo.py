@@ -30,7 +30,7 @@ def demo(
     folder: Annotated[
         Path, typer.Option("--folder", help="Where the settings, the data and the bundle go.")
     ] = Path("longtale-demo"),
-    quality: QualityOption = "balanced",
+    quality: QualityOption = "fast",
     changes: Changes = None,
 ) -> Outcome:
     """Do the main job on 9,742 real films.
