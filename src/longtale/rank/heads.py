@@ -26,7 +26,7 @@ from scipy.special import softmax
 
 from longtale.arrays import Floats
 from longtale.contracts import State
-from longtale.errors import DataError
+from longtale.errors import DataError, MissingExtraError
 from longtale.rank.calibration import Calibration, Method
 from longtale.rank.tasks import HeadsSettings, Labelled, TaskSettings, prepared
 
@@ -60,8 +60,12 @@ class Heads:
         """
         for rows in (learned, held_out):
             _check(rows, settings)
-        from longtale.rank.heads_training import trained
-
+        try:
+            from longtale.rank.heads_training import trained
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                str(error.name), extra="text", purpose="training heads"
+            ) from None
         weights = trained(learned, held_out, settings)
         raw = outputs(weights, prepared(held_out.features, weights), settings)
         calibrations = {}

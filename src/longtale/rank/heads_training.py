@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn import functional
 
 from longtale.arrays import Floats
-from longtale.errors import MissingExtraError
 from longtale.rank.tasks import HeadsSettings, Labelled, TaskSettings, prepared
 from longtale.seeds import generator
-
-try:
-    import torch
-    from torch.nn import functional
-except ImportError:
-    raise MissingExtraError("torch", extra="text", purpose="training heads") from None
 
 Tensors = dict[str, torch.Tensor]
 
