@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
+from longtale.blend.convex import ConvexBlend
 from longtale.data.splits.bands import BANDS
 from longtale.errors import QueryError
 from longtale.recommend.answer import Answer
@@ -46,6 +49,15 @@ def test_long_tail_dial_lifts_less_known_items_and_says_so(recommender: Recommen
     assert ranks[1] > ranks[0]
     assert "long_tail" not in usual.items[0].sources
     assert max(item.sources["long_tail"] for item in turned.items) > 0
+
+
+def test_items_that_nothing_scores_do_not_stretch_the_dial(recommender: Recommender) -> None:
+    hybrid = recommender.hybrid
+    only = ConvexBlend.equal(hybrid.sources, ["item_knn"])  # says nothing of untouched items
+    deaf = replace(recommender, hybrid=replace(hybrid, blender=only))
+    (first, *_) = deaf.recommend(USER, n=3, dials=Dials(long_tail=0.5)).items
+    assert first.score is not None
+    assert abs(first.score) < 100
 
 
 def test_parts_of_a_turned_score_still_sum_to_it(recommender: Recommender) -> None:

@@ -25,7 +25,8 @@ from longtale.recommend.reasons import N_EVIDENCE, Cited, reason, strongest
 
 UNSCORED = np.float32(-1e6)
 """Where items start that no source can score: behind all others, the most touched first."""
-_FILLS = UNSCORED / 2
+FILLS = UNSCORED / 2
+"""At or below this no source scored an item: it only fills the list."""
 
 
 class Stages:
@@ -84,7 +85,7 @@ class Presenter:
 
     def _item(self, row: int, place: int, slate: Slate, why: Reason) -> AnswerItem:
         score = float(slate.candidates.scores[0, place])
-        is_scored = score > _FILLS
+        is_scored = score > FILLS
         shares, weights = slate.contributions[:, 0, place], slate.weights[:, 0, place]
         named = {
             kind: dict(zip(slate.sources, values.tolist(), strict=False)) if is_scored else {}

@@ -20,6 +20,7 @@ from longtale.rank.limits import Limits, LimitSettings
 from longtale.rank.ranker import Ranker
 from longtale.rank.tail import LongTail
 from longtale.recommend.dials import Dials
+from longtale.recommend.present import FILLS
 from longtale.recommend.settings import SlateSettings
 
 POOL = 200
@@ -92,7 +93,9 @@ class Slating:
                 names, contributions = _added(names, contributions, "ranker", moved)
         if dials.long_tail:
             turned = self._long_tail.turned(dials.long_tail)
-            lifted = turned.contribution(contributions.sum(axis=0), exclude=exclude)
+            scores = contributions.sum(axis=0)
+            scored = np.where(scores > FILLS, scores, np.float32(-np.inf))
+            lifted = turned.contribution(scored, exclude=exclude)
             names, contributions = _added(names, contributions, "long_tail", lifted)
         scores = contributions.sum(axis=0)
         width = max(POOL, 5 * k) if dials.reorders else k
