@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from longtale.arrays import DAY
-from longtale.blend.evidence import item_evidence, request_evidence, widened, without_evidence
+from longtale.blend.evidence import item_evidence, request_evidence, widened
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.data.synthetic import dataset_of
@@ -24,13 +24,10 @@ def test_age_counts_from_the_first_event_to_the_last_of_all():
     np.testing.assert_allclose(evidence[:, 2], [0, -np.log(100)], atol=1e-6)
 
 
-def test_later_items_and_hidden_ones_look_untouched():
+def test_later_items_look_untouched():
     evidence = item_evidence(dataset_of([[0, 1]], n_items=2))
     untouched = [-np.log(10), 1, 0]
     np.testing.assert_allclose(widened(evidence, 3)[2], untouched, atol=1e-6)
-    hidden = without_evidence(evidence, np.array([True, False]))
-    np.testing.assert_allclose(hidden[0], untouched, atol=1e-6)
-    np.testing.assert_array_equal(hidden[1], evidence[1])
 
 
 def test_request_tells_how_long_its_history_is_and_how_long_ago_it_ended():

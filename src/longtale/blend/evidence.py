@@ -13,7 +13,6 @@ Each is near 0 for what is usual, so that a slope says what changes where the us
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from longtale.arrays import DAY, Floats
 from longtale.data.dataset import Dataset
@@ -48,11 +47,6 @@ def widened(evidence: Floats, n_items: int) -> Floats:
     """Give the evidence of a catalogue that has grown: what came later is untouched."""
     added = np.tile(_UNTOUCHED, (n_items - len(evidence), 1))
     return np.concatenate([evidence, added]) if len(added) else evidence
-
-
-def without_evidence(evidence: Floats, hidden: NDArray[np.bool_]) -> Floats:
-    """Give the evidence as if nobody had met some items, bool (N,)."""
-    return np.where(hidden[:, None], _UNTOUCHED, evidence)
 
 
 def request_evidence(queries: Queries) -> Floats:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, offsets_of
+from longtale.data.arrivals import interest_of
 from longtale.data.event import EventKind
 from longtale.data.intake.cells import (
     Cell,
@@ -151,30 +152,22 @@ def interactions_of(
         pl.Series(Column.USER_ID, users), pl.Series(Column.ITEM_ID, items), ROW, *chosen
     )
     frame = frame.sort(Column.USER_ID, *by, ROW)
-    weights = _weights(frame, list(events.kinds.values()))
+    numbers = frame[Column.KIND].to_numpy()
+    weights = interest_of(list(events.kinds.values()), numbers, _values(frame))
     wanted = pl.Series("wanted", weights > 0)
     liked = _interactions(frame.filter(wanted), weights[weights > 0], n_users)
     return liked, _interactions(frame.filter(~wanted), weights[weights <= 0], n_users)
 
 
-def _weights(frame: pl.DataFrame, kinds: list[EventKind]) -> Floats:
-    numbers = frame[Column.KIND].to_numpy()
-    weights = np.array([kind.weight for kind in kinds], dtype=np.float32)[numbers]
-    if Column.VALUE in frame.columns:
-        least = [-np.inf if kind.min_value is None else kind.min_value for kind in kinds]
-        values = frame[Column.VALUE].to_numpy()  # a missing value is NaN, which is below nothing
-        too_little = values < np.array(least, dtype=np.float32)[numbers]
-        weights[too_little] = np.minimum(weights[too_little], 0)
-    return weights
-
-
 def _interactions(frame: pl.DataFrame, weights: Floats, n_users: int) -> Interactions:
     offsets = offsets_of(np.bincount(frame[Column.USER_ID].to_numpy(), minlength=n_users))
     times = frame[Column.TIME].to_numpy() if Column.TIME in frame.columns else None
-    values = (
-        frame[Column.VALUE].to_numpy()
-        if Column.VALUE in frame.columns
-        else np.full(len(frame), np.nan, dtype=np.float32)
-    )
     histories = Histories(offsets, frame[Column.ITEM_ID].to_numpy(), weights, times)
-    return Interactions(histories, frame[Column.KIND].to_numpy(), values)
+    return Interactions(histories, frame[Column.KIND].to_numpy(), _values(frame))
+
+
+def _values(frame: pl.DataFrame) -> Floats:
+    """Give the value of each event, NaN where there is none."""
+    if Column.VALUE in frame.columns:
+        return frame[Column.VALUE].to_numpy()
+    return np.full(len(frame), np.nan, dtype=np.float32)
