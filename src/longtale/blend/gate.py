@@ -83,10 +83,11 @@ class GatedBlend:
         shares = np.zeros_like(scores)
         items = np.arange(scores.shape[-1], dtype=np.int32)
         is_new = self._of_items(len(items))[1] & self.new_weights.any()
-        heard_new = np.outer(1 - self.convex.newcomers_share(queries), self.new_weights * self.lift)
+        asked = _Asked.of(queries, self.convex)
+        heard_new = np.outer(1 - asked.share, self.new_weights * self.lift)
         for source in np.flatnonzero(used):
             standard = standardised(scores[[source]])[0]  # (B, N)
-            weight = self._weights(source, queries, sureness(standard), items[None])
+            weight = self._weights(source, asked, sureness(standard), items[None])
             np.multiply(standard, weight, out=shares[source])
             if is_new.any() and self.new_weights[source]:
                 heard = ~np.isnan(scores[source][:, is_new])
@@ -100,23 +101,21 @@ class GatedBlend:
 
     def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
         weights = np.zeros((len(scores), *items.shape), dtype=np.float32)
+        asked = _Asked.of(queries, self.convex)
         for source in np.flatnonzero(self.uses(queries)):
             sure = sureness(standardised(scores[[source]])[0])
-            weights[source] = self._weights(source, queries, sure, items)
+            weights[source] = self._weights(source, asked, sure, items)
         return weights
 
-    def _weights(
-        self, source: np.integer[Any], queries: Queries, sure: Floats, items: Rows
-    ) -> Floats:
+    def _weights(self, source: np.integer[Any], asked: _Asked, sure: Floats, items: Rows) -> Floats:
         """Give how far a source is trusted, float32 (B, K), for items (B, K) or (1, K)."""
-        known, new = (half[source] for half in self.convex.halves_of(queries))
         of_items, is_new = self._of_items(max(len(self.items), int(items.max(initial=-1)) + 1))
-        bent = known * self._bent(source, request_evidence(queries), sure)
+        bent = asked.known[source] * self._bent(source, asked.requests, sure)
         weights = bent[:, None] * of_items[source][items]
         if self.new_weights.any() and is_new.any():
-            own = (1 - self.convex.newcomers_share(queries)) * self.new_weights[source]
+            own = (1 - asked.share) * self.new_weights[source]
             weights = np.where(is_new[items], own[:, None], weights)
-        return weights + new[:, None]
+        return weights + asked.new[source][:, None]
 
     def _bent(self, source: np.integer[Any], requests: Floats, sure: Floats) -> Floats:
         """Give the part of a source's gate that requests decide, float32 (B,)."""
@@ -152,6 +151,29 @@ class GatedBlend:
         items = np.asarray(state["items"], dtype=np.float32)
         convex = ConvexBlend.restore(settings, state)
         return cls(convex, slopes, new_weights, float(state["lift"][0]), items)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What B requests decide, the same for every source: computed once for an answer.
+
+    Args:
+        known: float32 (S, B), weights as of people with a history; see `ConvexBlend.halves_of`.
+        new: float32 (S, B), weights as of newcomers.
+        share: float32 (B,), how far each is a newcomer's.
+        requests: float32 (B, 2), `request_evidence`.
+    """
+
+    known: Floats
+    new: Floats
+    share: Floats
+    requests: Floats
+
+    @classmethod
+    def of(cls, queries: Queries, convex: ConvexBlend) -> Self:
+        """Ask the convex blend and the requests."""
+        share = convex.newcomers_share(queries)
+        return cls(*convex.halves_of(queries), share, request_evidence(queries))
 
 
 def _item_factors(slopes: Floats, items: Floats) -> tuple[Floats, Mask]:
