@@ -44,7 +44,7 @@ class Lists:
         scores: float32 (n, S), standardised over the catalogue, 0 where a source cannot say.
         heard: bool (n, S), where a source can say.
         relevant: bool (n,).
-        n_targets: int64 (G,), relevant items of each request, also those that no source found.
+        n_targets: int64 (G,), relevant items of each request, with those that no source found.
         n_events: int64 (G,), length of each history.
         requests: float32 (G, 2), `request_evidence`.
         sure: float32 (G, S), `sureness`.
@@ -65,12 +65,16 @@ class Lists:
 
     @classmethod
     def of(cls, example: Example, depth: int) -> Self:
-        """Keep each source's `depth` best items and the targets: others cannot reach the slate."""
+        """Keep each source's `depth` best items: others cannot reach the slate.
+
+        A target that no source found stays away: it would stand among what sources found, unlike
+        all of its kind that nobody wants, and a gate would learn to tell it by just that.
+        """
         calibrated = standardised(example.scores)
         sure = sureness(calibrated).T
         best = _best(calibrated, example.masked, depth)
-        relevant = (example.targets.matrix(best.shape[1]).toarray() > 0) & ~example.masked
-        owners, items = np.nonzero(best | relevant)
+        relevant = example.targets.matrix(best.shape[1]).toarray() > 0
+        owners, items = np.nonzero(best)
         return cls(
             offsets_of(np.bincount(owners, minlength=len(best))),
             items.astype(np.int32),

@@ -182,8 +182,8 @@ def _fit_new_items(
 ) -> GatedBlend:
     """Hide some items from all sources, and learn how to rank them beside the others.
 
-    What reads descriptions is fitted again without them; the others only fall silent about them,
-    which is what they will do about new items.
+    What reads descriptions is fitted again without them. The others fall silent about them, as
+    about all that nobody has met, and so get no weight there.
     """
     rng = generator(settings.split.seed, "hidden items")
     touched = np.flatnonzero(fitting.dataset.item_counts)
@@ -206,7 +206,8 @@ def _fit_new_items(
             for name in fitting.settings.use
             if name in known
         )
-        silent = hidden & ~np.array([is_reader(r) for r in retrievers])[:, None]
+        untouched = world.item_counts == 0
+        silent = untouched & ~np.array([is_reader(r) for r in retrievers])[:, None]
         ask = partial(_without_hidden, asked, silent)
         lists = [
             Lists.of(each, settings.blend.depth)
