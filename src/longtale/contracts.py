@@ -114,6 +114,18 @@ class Citing(Protocol):
 
 
 @runtime_checkable
+class Imagining(Protocol):
+    """A retriever that can imagine what somebody might have chosen who says what they want."""
+
+    def imagined(self, queries: Queries) -> Queries:
+        """Give those who said something, and have no history, one that suits their words.
+
+        Law: all other requests stay as they are.
+        """
+        ...
+
+
+@runtime_checkable
 class Updatable(Protocol):
     """Learns from new events without being fitted again.
 

@@ -80,6 +80,7 @@ def test_the_blends_factor_is_the_one_that_made_the_choices(rng):
         is_target.ravel(),
         np.arange(0, 60_001, 20),
         np.ones(3000, dtype=np.int64),
+        np.arange(3000, dtype=np.int32),
     )
     ranker = Ranker.fit(examples, SETTINGS.model_copy(update={"trees": 1, "folds": 3}))
     assert ranker.factor == pytest.approx(0.7, rel=0.1)
@@ -99,6 +100,14 @@ def test_requests_whose_target_is_no_candidate_count_in_the_mean(examples, ranke
     assert diluted.judged.mean == pytest.approx(
         ranker.judged.mean * ranker.judged.n / diluted.judged.n
     )
+
+
+def test_who_asks_often_is_one_witness(examples):
+    """The same lists, asked five times each by one user, must not look like five times as many."""
+    often = examples.where(np.arange(len(examples)) >= 0)
+    users = np.arange(len(often), dtype=np.int32) // 5
+    ranker = Ranker.fit(replace(often, users=users, n_dropped=0), SETTINGS)
+    assert ranker.judged.n == len(np.unique(users))
 
 
 def test_too_few_requests_give_no_trees(examples, table, evidence):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtale.arrays import Floats
-from longtale.contracts import Blender, Retriever
+from longtale.arrays import Floats, Mask
+from longtale.contracts import Blender, Imagining, Retriever
 from longtale.data.query import Queries
 from longtale.log import warn
 
@@ -40,41 +40,45 @@ class Hybrid:
 
     def source_scores(self, queries: Queries, n_items: int) -> SourceScores:
         """Ask the retrievers that the blend uses; one that fails is named, and the others go on."""
-        asked = [
-            retriever if used else None
-            for retriever, used in zip(self.retrievers, self.blender.uses(queries), strict=True)
-        ]
-        return source_scores(asked, queries, n_items, survive=True)
+        used = self.blender.uses(queries)
+        return source_scores(self.retrievers, queries, n_items, used=used, survive=True)
 
 
 def source_scores(
-    retrievers: Sequence[Retriever | None],
+    retrievers: Sequence[Retriever],
     queries: Queries,
     n_items: int,
     *,
+    used: Mask | None = None,
     survive: bool = False,
 ) -> SourceScores:
     """Ask every retriever for the whole catalogue.
 
+    Who has no history, and says what they want, is to those that know behaviour somebody who chose
+    what suits these words: a handful of items stands in for a history.
+
     Args:
-        retrievers: the S sources; None is not asked and says nothing.
+        retrievers: the S sources.
         queries: B requests.
         n_items: N; items that came after a retriever was fitted get NaN from it.
+        used: bool (S,), which of them are asked, the others say nothing; None asks all.
         survive: leave out and name a retriever that fails, instead of failing with it; right for
             answering, wrong for training and measuring.
     """
     scores = np.full((len(retrievers), len(queries), n_items), np.nan, dtype=np.float32)
     failed = []
-    for own, retriever in zip(scores, retrievers, strict=True):
-        if retriever is None:
+    imagining = next((r for r in retrievers if isinstance(r, Imagining)), None)
+    imagined = queries if imagining is None else imagining.imagined(queries)
+    for source, retriever in enumerate(retrievers):
+        if used is not None and not used[source]:
             continue
         try:
-            found = retriever.scores(queries)
+            found = retriever.scores(queries if retriever is imagining else imagined)
         except Exception as error:  # whatever a part does, the user gets a slate
             if not survive:
                 raise
             warn("retriever failed", source=retriever.name, error=repr(error))
             failed.append(retriever.name)
             continue
-        own[:, : found.shape[1]] = found
+        scores[source, :, : found.shape[1]] = found
     return SourceScores(scores, tuple(failed))

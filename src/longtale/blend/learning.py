@@ -13,6 +13,7 @@ from longtale.arrays import Floats, Mask
 from longtale.blend.convex import BlendSettings, ConvexBlend
 from longtale.blend.gate import N_SLOPES, GatedBlend
 from longtale.blend.lists import Lists
+from longtale.seeds import dealt
 
 Matrix = NDArray[np.float64]
 
@@ -66,13 +67,14 @@ def _accepted(
     settings: BlendSettings,
     rng: np.random.Generator,
 ) -> GatedBlend:
-    order = rng.permutation(len(lists))
     if lists.found.sum() < settings.gate_lists:
         return flat
     more = [] if short is None else [short]
     gains = np.zeros(len(lists))
-    for held_out in np.array_split(order, _FOLDS):
-        own, judging = lists.take(np.setdiff1d(order, held_out)), lists.take(held_out)
+    parts = dealt(lists.users, _FOLDS, rng)
+    for part in range(_FOLDS):
+        held_out = np.flatnonzero(parts == part)
+        own, judging = lists.take(np.flatnonzero(parts != part)), lists.take(held_out)
         weights = flat.convex.newcomer_weights
         plain = replace(flat, convex=ConvexBlend.fit(own, settings, newcomer_weights=weights))
         tried = learned(Lists.concatenated([own, *more]), plain, settings)

@@ -44,6 +44,7 @@ class Lists:
         scores: float32 (n, S), standardised over the catalogue, 0 where a source cannot say.
         heard: bool (n, S), where a source can say.
         relevant: bool (n,).
+        users: int32 (G,), who asks; -1 is anonymous.
         n_targets: int64 (G,), relevant items of each request, with those that no source found.
         n_events: int64 (G,), length of each history.
         requests: float32 (G, 2), `request_evidence`.
@@ -57,6 +58,7 @@ class Lists:
     scores: Floats
     heard: Mask
     relevant: Mask
+    users: Rows
     n_targets: NDArray[np.int64]
     n_events: NDArray[np.int64]
     requests: Floats
@@ -81,6 +83,7 @@ class Lists:
             calibrated[:, owners, items].T.copy(),
             ~np.isnan(example.scores[:, owners, items].T),
             relevant[owners, items],
+            example.queries.user_rows,
             example.targets.lengths,
             example.queries.histories.lengths,
             request_evidence(example.queries),

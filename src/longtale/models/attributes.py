@@ -23,7 +23,8 @@ from scipy import sparse
 from longtale.arrays import Floats, Mask, offsets_of, segment_rows
 from longtale.contracts import State
 from longtale.data.catalog import Catalog
-from longtale.schema import LIST_SEPARATORS, Column, Role
+from longtale.data.tastes import values_of
+from longtale.schema import Column, Role
 
 _WORDS_OF_PROSE = 2.5
 """A column whose values have more words than this on average is prose: names have two."""
@@ -186,12 +187,12 @@ def _columns(catalog: Catalog) -> dict[str, pl.Series]:
 
 
 def _is_prose(cells: pl.Series) -> bool:
-    values = [value for cell in cells.drop_nulls() for value in _values(cell)]
+    values = [value for cell in cells.drop_nulls() for value in values_of(cell)]
     return bool(values) and float(np.mean([len(v.split()) for v in values])) > _WORDS_OF_PROSE
 
 
 def _tokens_of(name: str, cells: pl.Series, *, is_prose: bool) -> _Block:
-    read = _words if is_prose else _values
+    read = _words if is_prose else values_of
     found = [set() if cell is None else read(cell) for cell in cells]
     counts = np.array([len(tokens) for tokens in found], dtype=np.int64)
     tokens = [_hashed(name, token) for each in found for token in sorted(each)]
@@ -213,12 +214,6 @@ def _between_knots(name: str, values: NDArray[np.floating], knots: Floats) -> _B
         np.concatenate([1 - share, share]),
         is_number=True,
     )
-
-
-def _values(cell: str) -> set[str]:
-    separator = next((sign for sign in LIST_SEPARATORS if sign in cell), None)
-    values = [cell] if separator is None else cell.split(separator)
-    return {" ".join(value.lower().split()) for value in values} - {""}
 
 
 def _words(cell: str) -> set[str]:

@@ -9,13 +9,18 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from longtale.arrays import Floats, Mask, Rows, unit_rows
+from longtale.arrays import Floats, Mask, Rows, offsets_of, segment_rows, unit_rows
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
+from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.errors import DataError
 from longtale.schema import Serves
 from longtale.settings import Settings
+
+
+_IMAGINED = 5
+"""How many items that suit the words stand in for a missing history."""
 
 
 class SemanticSettings(Settings):
@@ -90,6 +95,26 @@ class SemanticRetriever:
                 found[:] = words @ self.columns
         scores[:, ~self._has_text] = np.nan
         return scores
+
+    def imagined(self, queries: Queries) -> Queries:
+        """Let the items nearest to the words stand in for a missing history, the nearest last."""
+        if queries.text_vectors is None:
+            return queries
+        told = queries.text_vectors.any(axis=1) & (queries.histories.lengths == 0)
+        if not told.any():
+            return queries
+        near = queries.text_vectors[told] @ self.columns[:, self._has_text]
+        best = np.argsort(near, axis=1, kind="stable")[:, -_IMAGINED:]
+        items = np.flatnonzero(self._has_text)[best].ravel().astype(np.int32)
+        chosen = Histories(
+            offsets_of(told * best.shape[1]), items, np.ones(len(items), dtype=np.float32)
+        )
+        if queries.histories.times is not None:
+            now = queries.histories.times.max(initial=0) if queries.times is None else queries.times
+            chosen = replace(
+                chosen, times=np.broadcast_to(now, told.shape)[segment_rows(chosen.offsets)]
+            )
+        return replace(queries, histories=queries.histories.followed_by(chosen))
 
     @cached_property
     def _has_text(self) -> Mask:

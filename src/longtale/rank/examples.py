@@ -103,6 +103,7 @@ class Examples:
         offsets: int64 (G + 1,); request g's candidates, best blended first, are at
             offsets[g]:offsets[g + 1].
         n_targets: int64 (G,), relevant items of each request, candidates or not.
+        users: int32 (G,), who asks; -1 is anonymous.
         n_dropped: requests none of whose candidates came next.
     """
 
@@ -111,6 +112,7 @@ class Examples:
     is_target: Mask
     offsets: Offsets
     n_targets: NDArray[np.int64]
+    users: Rows
     n_dropped: int = 0
 
     @classmethod
@@ -145,6 +147,7 @@ class Examples:
             np.concatenate([part.is_target for part in parts]),
             offsets_of(np.concatenate([part.sizes for part in parts])),
             np.concatenate([part.n_targets for part in parts]),
+            np.concatenate([part.users for part in parts]),
             sum(part.n_dropped for part in parts),
         )
 
@@ -165,6 +168,7 @@ class Examples:
             self.is_target[rows],
             offsets_of(self.sizes[kept]),
             self.n_targets[kept],
+            self.users[kept],
         )
 
 
@@ -183,5 +187,6 @@ def _of_batch(batch: Judged, evidence: ItemEvidence, settings: PoolSettings) -> 
         is_target[kept][real],
         offsets_of(real.sum(axis=1)),
         batch.targets.lengths[kept],
+        batch.queries.user_rows[kept],
         int((batch.targets.lengths > 0).sum()) - len(kept),
     )

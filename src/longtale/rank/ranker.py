@@ -19,11 +19,13 @@ to the blend lies above zero; else the blend's order stands.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
@@ -33,9 +35,9 @@ from longtale.rank.boosting import booster_of
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.examples import Examples, pooled
 from longtale.rank.features import BLENDED, FeatureTable, Scored, features
-from longtale.rank.lambdamart import RankerSettings, blend_factor, grown, tried
+from longtale.rank.lambdamart import RankerSettings, Round, blend_factor, grown, tried
 from longtale.rank.order import Difference, bootstrap_difference
-from longtale.seeds import generator
+from longtale.seeds import dealt, generator
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -71,9 +73,9 @@ class Ranker:
             nothing = Difference(0.0, 0.0, 0.0, len(examples) + examples.n_dropped)
             return cls(settings, examples.names, "", 0.0, nothing)
         rng = generator(settings.seed, "ranker folds")
-        folds = rng.permutation(np.arange(len(examples)) % settings.folds)
+        folds = dealt(examples.users, settings.folds, rng)
         rounds = [tried(examples, folds, fold, settings) for fold in range(settings.folds)]
-        gains = np.concatenate([each.gains for each in rounds])
+        gains = _per_user(rounds, folds, examples.users)
         gains = np.append(gains, np.zeros(examples.n_dropped))
         judged = bootstrap_difference(gains, rng=generator(settings.seed, "ranker bootstrap"))
         n_trees = int(np.median([each.n_trees for each in rounds]))
@@ -175,6 +177,18 @@ class Ranker:
                 "training, in the same order, or train again"
             )
         return table.values.reshape(-1, len(self.names))
+
+
+def _per_user(
+    rounds: Sequence[Round], folds: NDArray[np.int64], users: Rows
+) -> NDArray[np.float64]:
+    """Give each user's mean gain: who asks five times is one witness, not five."""
+    gains = np.concatenate([each.gains for each in rounds])
+    asked = np.concatenate([users[folds == fold] for fold in range(len(rounds))])
+    own = gains[asked < 0]
+    _, rows = np.unique(asked[asked >= 0], return_inverse=True)
+    means = np.bincount(rows, gains[asked >= 0]) / np.maximum(np.bincount(rows), 1)
+    return np.concatenate([own, means])
 
 
 def exchanged(blended: Floats, items: Rows, final: Floats) -> Floats:

@@ -25,6 +25,7 @@ from longtale.data.query import Queries
 from longtale.data.splits.folds import hidden_from, shortened
 from longtale.data.splits.split import Fold, validation_fold
 from longtale.data.splits.withheld import without_items
+from longtale.data.tastes import taste_sentences
 from longtale.encode.encoder import make_encoder
 from longtale.errors import SplitError
 from longtale.log import warn
@@ -45,12 +46,14 @@ from longtale.recommend.cost import Advance, Cost
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.refine import refined
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, SlateSettings
-from longtale.seeds import generator
+from longtale.seeds import dealt, generator
 
 _SHORT = 5
 """Events after which a newcomer is one no more."""
 _SHORT_PART = 4
 """One in so many validation requests is also asked as a newcomer's."""
+_TOLD_PART = 2
+"""One in so many is also asked as if they had only said what they like."""
 _STOPPING = 4
 """One in so many validation requests says when training stops; the others judge."""
 _HIDDEN = 0.1
@@ -102,7 +105,7 @@ def choose(
     stopping, judging = _parted(fold, models, generator(settings.split.seed, "early stopping"))
     fitting = Fitting(fold.train, vectors, models, stopping, checkpoints)
     retrievers = fit_retrievers(fitting, cost, purpose="validation")
-    blender = _fit_blend(retrievers, judging, settings, cost)
+    blender = _fit_blend(retrievers, judging, item_vectors, settings, cost)
     blender = _fit_new_items(blender, retrievers, judging, fitting, settings, cost)
     hybrid = Hybrid(retrievers, blender)
     ranker = _fit_ranker(hybrid, judging, vectors, settings.slate, cost)
@@ -120,8 +123,8 @@ def _parted(
     """
     if not set(models.use) & set(TRAINED) or len(fold) < _STOPPING:
         return None, fold
-    stopping, judging = np.split(rng.permutation(len(fold)), [len(fold) // _STOPPING])
-    return fold.take(np.sort(stopping)), fold.take(np.sort(judging))
+    stops = dealt(fold.queries.user_rows, _STOPPING, rng) == 0
+    return fold.take(np.flatnonzero(stops)), fold.take(np.flatnonzero(~stops))
 
 
 def encoded(dataset: Dataset, settings: LongtaleSettings, cost: Cost) -> ItemVectors:
@@ -151,19 +154,24 @@ def _newcomer_weights(retrievers: tuple[Retriever, ...], settings: BlendSettings
 
 
 def _fit_blend(
-    retrievers: tuple[Retriever, ...], fold: Fold, settings: LongtaleSettings, cost: Cost
+    retrievers: tuple[Retriever, ...],
+    fold: Fold,
+    item_vectors: ItemVectors,
+    settings: LongtaleSettings,
+    cost: Cost,
 ) -> GatedBlend:
     own, seed = settings.blend, settings.split.seed
     short = _as_newcomers(fold, generator(seed, "short histories"))
-    with cost.stage("ask retrievers", total=len(fold) + len(short)) as advance:
+    told = _as_told(fold, item_vectors, generator(seed, "told tastes"))
+    with cost.stage("ask retrievers", total=len(fold) + len(short) + len(told)) as advance:
         ask = partial(source_scores, retrievers, n_items=fold.train.n_items)
-        lists, short_lists = (
+        lists, short_lists, told_lists = (
             [Lists.of(each, own.depth) for each in _examples(ask, of, advance)]
-            for of in (fold, short)
+            for of in (fold, short, told)
         )
     with cost.stage("fit blend"):
         return fit_blend(
-            Lists.concatenated(lists),
+            Lists.concatenated([*lists, *told_lists]),
             item_evidence(fold.train),
             own,
             newcomer_weights=_newcomer_weights(retrievers, own),
@@ -236,6 +244,16 @@ def _as_newcomers(fold: Fold, rng: np.random.Generator) -> Fold:
     able = np.flatnonzero(fold.queries.histories.lengths)
     some = rng.permutation(able)[: len(fold) // _SHORT_PART]
     return shortened(fold.take(some), rng.integers(1, _SHORT, size=len(some), endpoint=True))
+
+
+def _as_told(fold: Fold, item_vectors: ItemVectors, rng: np.random.Generator) -> Fold:
+    """Ask for some as if they had come just now, and had only said what they like."""
+    some = fold.take(rng.permutation(len(fold))[: len(fold) // _TOLD_PART])
+    said = taste_sentences(fold.train, some.queries.histories)
+    speaking = np.array([row for row, sentence in enumerate(said) if sentence], dtype=np.int64)
+    silent = shortened(some.take(speaking), np.zeros(len(speaking), dtype=np.int64))
+    vectors = item_vectors.of_words([said[row] for row in speaking])
+    return replace(silent, queries=replace(silent.queries, text_vectors=vectors))
 
 
 def _fit_ranker(

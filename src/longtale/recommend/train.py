@@ -64,7 +64,7 @@ def train(
         retrievers = fit_retrievers(fitting, cost, purpose="answering")
         hybrid = Hybrid(retrievers, untried(retrievers, dataset, settings.blend))
     else:
-        item_vectors, hybrid = _fitted_again(
+        item_vectors, hybrid = fitted_again(
             chosen, dataset, settings, cost, purpose="answering", checkpoints=checkpoints
         )
     ranker = None if chosen is None else chosen.ranker
@@ -99,12 +99,12 @@ def measure(
     chosen = choose(cut.validation, settings, cost)
     item_vectors, hybrid = chosen.item_vectors, chosen.hybrid
     if cut.test.train is not cut.validation.train:
-        item_vectors, hybrid = _fitted_again(chosen, cut.test.train, settings, cost, purpose="test")
+        item_vectors, hybrid = fitted_again(chosen, cut.test.train, settings, cost, purpose="test")
     evidence = ItemEvidence.of(cut.test.train, item_vectors.vectors)
     slating = Slating(settings.slate, evidence, chosen.ranker)
     with cost.stage("evaluate", total=len(cut.test)) as advance:
         report = evaluate(
-            partial(_models, hybrid, slating, cut.test),
+            partial(scores_of_models, hybrid, slating, cut.test),
             cut.test,
             cut.protocol,
             bands(cut.test.train),
@@ -116,7 +116,7 @@ def measure(
     return replace(report, cost=cost.as_dict())
 
 
-def _fitted_again(
+def fitted_again(
     chosen: Chosen,
     dataset: Dataset,
     settings: LongtaleSettings,
@@ -134,7 +134,9 @@ def _fitted_again(
     return item_vectors, Hybrid(retrievers, chosen.hybrid.blender.knowing(dataset))
 
 
-def _models(hybrid: Hybrid, slating: Slating, fold: Fold, queries: Queries) -> dict[str, Floats]:
+def scores_of_models(
+    hybrid: Hybrid, slating: Slating, fold: Fold, queries: Queries
+) -> dict[str, Floats]:
     """Give the scores of what is served, of its blend before the ranker, and of each source."""
     scores = source_scores(hybrid.retrievers, queries, fold.train.n_items).scores
     contributions = hybrid.blender.contributions(queries, scores)

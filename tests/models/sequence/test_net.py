@@ -36,9 +36,9 @@ def vectors(*shape):
 def test_a_state_does_not_depend_on_what_follows(block):
     net, x, lengths = encoder(block), vectors(1, 5, 8), torch.tensor([5])
     changed = x.clone()
-    changed[:, 3:] += 1
+    changed[:, 3:] *= -1  # a shift would go with the layer's norm
     torch.testing.assert_close(net(x, lengths)[:, :3], net(changed, lengths)[:, :3])
-    assert not torch.allclose(net(x, lengths)[:, 3:], net(changed, lengths)[:, 3:])
+    assert not torch.allclose(net(x, lengths)[:, 3:], net(changed, lengths)[:, 3:], atol=1e-2)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
