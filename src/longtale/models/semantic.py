@@ -18,7 +18,6 @@ from longtale.errors import DataError
 from longtale.schema import Serves
 from longtale.settings import Settings
 
-
 _IMAGINED = 5
 """How many items that suit the words stand in for a missing history."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -115,7 +114,7 @@ def test_best_pass_answers_and_is_what_stopping_there_gives(dataset):
     settings = SETTINGS.model_copy(update={"epochs": 10, "patience": 2})
     best = SequenceRetriever.fit(dataset, settings, validation=fold)
     assert best.n_best < 10
-    assert best.n_best == 1 + np.argmax(best.curve)
+    assert best.n_best >= 1 + np.argmax(best.curve)
     assert len(best.curve) <= best.n_best + 2
     stopped = settings.model_copy(update={"stop_after": best.n_best})
     refit = SequenceRetriever.fit(dataset, stopped)
@@ -124,15 +123,25 @@ def test_best_pass_answers_and_is_what_stopping_there_gives(dataset):
 
 def test_patience_counts_passes_since_the_best():
     progress = Progress()
-    for value in (0.1, 0.3, 0.2, 0.3):
+    for value in (0.1, 0.3, 0.2, 0.1):
         assert not progress.is_over(2)
-        progress = progress.followed_by(1.0, value, [])
+        progress = progress.followed_by(1.0, np.full(50, value), [])
     assert progress.n_best == 2
     assert progress.is_over(2)
 
 
+def test_a_later_pass_that_is_not_surely_worse_is_the_best(rng):
+    highest = rng.random(200)
+    noise = rng.normal(size=200)
+    near, far = highest + noise / 10 - 0.002, highest + noise / 10 - 0.1
+    progress = Progress().followed_by(1.0, highest, ["first"])
+    assert progress.followed_by(1.0, near - noise.mean() / 10, ["second"]).best == ["second"]
+    assert progress.followed_by(1.0, far - noise.mean() / 10, ["second"]).best == ["first"]
+
+
 def test_without_validation_the_last_pass_is_the_best():
-    progress = Progress().followed_by(1.0, math.nan, []).followed_by(2.0, math.nan, [])
+    nobody = np.empty(0)
+    progress = Progress().followed_by(1.0, nobody, []).followed_by(2.0, nobody, [])
     assert progress.n_best == 2
 
 
@@ -141,19 +150,19 @@ def test_ndcg_of_a_ranking_equals_the_formula_with_seen_items_left_out(rng):
     scores[:, 20:] = -np.inf  # not ranked
     seen = Histories.of([rng.choice(10, 3, replace=False).tolist() for _ in range(6)]).matrix(25)
     wanted = [(10 + rng.choice(15, n, replace=False)).tolist() for n in (1, 2, 3, 12, 1, 1)]
-    expected = 0.0
+    expected = []
     for row, targets in enumerate(wanted):
         shown = np.where(seen[[row]].toarray()[0] != 0, -np.inf, scores[row])
         best = [int(i) for i in np.argsort(-shown)[:10]]
         gain = sum(1 / np.log2(best.index(t) + 2) for t in targets if t in best and t < 20)
-        expected += gain / sum(1 / np.log2(r + 2) for r in range(min(len(targets), 10)))
-    assert _gains(scores.copy(), Histories.of(wanted), seen) == pytest.approx(expected)
+        expected.append(gain / sum(1 / np.log2(r + 2) for r in range(min(len(targets), 10))))
+    assert _gains(scores.copy(), Histories.of(wanted), seen).tolist() == pytest.approx(expected)
 
 
 def test_ties_count_half():
     scores = np.zeros((1, 3), dtype=np.float32)
     nothing = Histories.of([[]]).matrix(3)
-    assert _gains(scores, Histories.of([[1]]), nothing) == pytest.approx(1 / np.log2(3))
+    assert _gains(scores, Histories.of([[1]]), nothing).tolist() == pytest.approx([1 / np.log2(3)])
 
 
 def test_who_has_no_known_history_counts_as_missed():

@@ -45,10 +45,8 @@ class SequenceSettings(Settings):
     stop_after: int | None = Field(default=None, ge=1)
     """Passes after which to stop on the way, such as those that were best in validation; None is
     all."""
-    patience: int = Field(default=20, ge=1)
-    """Passes without a better validation after which training stops. The learning rate falls all
-    the while and brings gains late, which a few hundred validating users do not show pass by pass;
-    the best pass is kept in any case."""
+    patience: int = Field(default=5, ge=1)
+    """Passes surely worse in validation than an earlier one after which training stops."""
     batch_size: int | None = Field(default=None, ge=1)
     """Sequences in a step; None is 128, for long histories 32."""
     learning_rate: float = Field(default=2e-3, gt=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,15 +150,15 @@ def _judged(trainer: Trainer, progress: Progress, loss: float) -> Progress:
     """Validate, and remember the weights where they are the best so far."""
     weights = _answering(trainer)
     validation = trainer.material.validation
-    if validation is None:
-        value = math.nan
-    else:
+    gains = np.empty(0)
+    if validation is not None:
         trained = [weight.detach().clone() for weight in trainer.weights]
         _load(trainer, weights)
-        value = ndcg(trainer.net, validation, trainer.device)
+        gains = ndcg(trainer.net, validation, trainer.device)
         _load(trainer, trained)
-    log.info("sequence epoch", epoch=progress.n_epochs + 1, loss=loss, ndcg_at_10=value)
-    return progress.followed_by(loss, value, weights)
+    judged = progress.followed_by(loss, gains, weights)
+    log.info("sequence epoch", epoch=judged.n_epochs, loss=loss, ndcg_at_10=judged.curve[-1])
+    return judged
 
 
 def _answering(trainer: Trainer) -> list[Tensor]:

@@ -77,10 +77,13 @@ class Validation:
         )
 
 
-def ndcg(net: SequenceNet, validation: Validation, device: torch.device) -> float:
-    """Give the mean nDCG@10 over all requests, ranking all known items that are not seen."""
+def ndcg(net: SequenceNet, validation: Validation, device: torch.device) -> NDArray[np.float64]:
+    """Give the nDCG@10 of all requests, (n_asked,), ranking all known items that are not seen.
+
+    Those that the net cannot answer have 0 and stand last.
+    """
     net.eval()
-    gains = 0.0
+    gains = np.zeros(validation.n_asked)
     known = torch.from_numpy(validation.known).to(device)
     with torch.inference_mode():
         table = net.table(known)  # (M, d)
@@ -92,12 +95,12 @@ def ndcg(net: SequenceNet, validation: Validation, device: torch.device) -> floa
             states = last(items[torch.from_numpy(places)], torch.from_numpy(lengths).to(device))
             scores = np.full((len(chosen), len(items)), -np.inf, dtype=np.float32)
             scores[:, validation.known] = (states @ table.T).float().cpu().numpy()
-            gains += _gains(scores, validation.targets.take(chosen), validation.seen[chosen])
-    return gains / max(validation.n_asked, 1)
+            gains[chosen] = _gains(scores, validation.targets.take(chosen), validation.seen[chosen])
+    return gains
 
 
-def _gains(scores: Floats, targets: Histories, seen: sparse.csr_array) -> float:
-    """Give the sum of nDCG@10 over B requests.
+def _gains(scores: Floats, targets: Histories, seen: sparse.csr_array) -> NDArray[np.float64]:
+    """Give the nDCG@10 of each of B requests.
 
     Args:
         scores: float32 (B, N), changed in place; -inf is not ranked.
@@ -114,4 +117,4 @@ def _gains(scores: Floats, targets: Histories, seen: sparse.csr_array) -> float:
     sums = np.bincount(rows, found, minlength=len(targets))
     ideal = np.cumsum(1 / np.log2(np.arange(DEPTH) + 2))
     reached = np.minimum(targets.lengths, DEPTH)
-    return float(np.sum(np.where(reached > 0, sums / ideal[np.maximum(reached, 1) - 1], 0)))
+    return np.where(reached > 0, sums / ideal[np.maximum(reached, 1) - 1], 0)
