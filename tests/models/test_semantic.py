@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from longtale.arrays import unit_rows
+from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.data.synthetic import dataset_of
 from longtale.errors import DataError
@@ -97,3 +98,28 @@ def test_attention_meets_each_candidate_with_the_nearest_side_of_the_taste():
 def test_one_vector_for_each_item_is_demanded(vectors):
     with pytest.raises(DataError, match="12 vectors for 3 items"):
         SemanticRetriever.fit(dataset_of([[0, 1, 2]]), SemanticSettings(), np.float32(vectors))
+
+
+def test_who_only_says_something_is_imagined_to_have_chosen_what_suits_the_words(vectors):
+    model = fitted(vectors)
+    words = np.zeros((3, 5))
+    words[1:] = vectors[7]
+    queries = spoken(Queries.of([[], [], [3]]), words)
+    told = model.imagined(queries)
+    assert told.histories.lengths.tolist() == [0, 5, 1]
+    near = np.argsort(unit_rows(vectors.astype(np.float32)) @ queries.text_vectors[1])
+    assert told.histories.items.tolist() == [*near[-5:].tolist(), 3]
+    assert near[-1] == 7
+
+
+def test_imagined_choices_are_made_now_and_others_keep_their_times(vectors):
+    histories = Histories.of([[], [3]])
+    histories = replace(histories, times=np.array([11]))
+    queries = Queries(np.array([-1, -1]), histories, times=np.array([20, 30]))
+    told = fitted(vectors).imagined(spoken(queries, [vectors[7], vectors[7]]))
+    assert told.histories.times.tolist() == [20] * 5 + [11]
+
+
+def test_without_words_nothing_is_imagined(vectors):
+    queries = Queries.of([[], [3]])
+    assert fitted(vectors).imagined(queries) is queries

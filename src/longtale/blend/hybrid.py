@@ -68,7 +68,7 @@ def source_scores(
     scores = np.full((len(retrievers), len(queries), n_items), np.nan, dtype=np.float32)
     failed = []
     imagining = next((r for r in retrievers if isinstance(r, Imagining)), None)
-    imagined = queries if imagining is None else imagining.imagined(queries)
+    imagined = _imagined(imagining, queries, survive=survive)
     for source, retriever in enumerate(retrievers):
         if used is not None and not used[source]:
             continue
@@ -82,3 +82,15 @@ def source_scores(
             continue
         scores[source, :, : found.shape[1]] = found
     return SourceScores(scores, tuple(failed))
+
+
+def _imagined(imagining: Imagining | None, queries: Queries, *, survive: bool) -> Queries:
+    if imagining is None:
+        return queries
+    try:
+        return imagining.imagined(queries)
+    except Exception as error:
+        if not survive:
+            raise
+        warn("nothing could be imagined from words", error=repr(error))
+        return queries

@@ -102,7 +102,7 @@ def choose(
     vectors, models = item_vectors.vectors, settings.models
     if models.refine:
         models = refined(models, fold, vectors, cost)
-    stopping, judging = _parted(fold, models, generator(settings.split.seed, "early stopping"))
+    stopping, judging = parted(fold, models, generator(settings.split.seed, "early stopping"))
     fitting = Fitting(fold.train, vectors, models, stopping, checkpoints)
     retrievers = fit_retrievers(fitting, cost, purpose="validation")
     blender = _fit_blend(retrievers, judging, item_vectors, settings, cost)
@@ -113,7 +113,7 @@ def choose(
     return Chosen(models, fold.train.catalog, item_vectors, hybrid, ranker)
 
 
-def _parted(
+def parted(
     fold: Fold, models: ModelsSettings, rng: np.random.Generator
 ) -> tuple[Fold | None, Fold]:
     """Part the requests into those that stop training and those that judge what was trained.
@@ -161,12 +161,12 @@ def _fit_blend(
     cost: Cost,
 ) -> GatedBlend:
     own, seed = settings.blend, settings.split.seed
-    short = _as_newcomers(fold, generator(seed, "short histories"))
+    short = as_newcomers(fold, generator(seed, "short histories"))
     told = _as_told(fold, item_vectors, generator(seed, "told tastes"))
     with cost.stage("ask retrievers", total=len(fold) + len(short) + len(told)) as advance:
         ask = partial(source_scores, retrievers, n_items=fold.train.n_items)
         lists, short_lists, told_lists = (
-            [Lists.of(each, own.depth) for each in _examples(ask, of, advance)]
+            [Lists.of(each, own.depth) for each in examples(ask, of, advance)]
             for of in (fold, short, told)
         )
     with cost.stage("fit blend"):
@@ -220,7 +220,7 @@ def _fit_new_items(
         lists = [
             Lists.of(each, settings.blend.depth)
             for requests in hidden_from(some, hidden)
-            for each in _examples(ask, requests, advance)
+            for each in examples(ask, requests, advance)
         ]
         if not lists:
             return blender
@@ -239,7 +239,7 @@ def _without_hidden(
     return found
 
 
-def _as_newcomers(fold: Fold, rng: np.random.Generator) -> Fold:
+def as_newcomers(fold: Fold, rng: np.random.Generator) -> Fold:
     """Ask for some of those with a history as if they had come one to five events ago."""
     able = np.flatnonzero(fold.queries.histories.lengths)
     some = rng.permutation(able)[: len(fold) // _SHORT_PART]
@@ -280,15 +280,16 @@ def _fit_ranker(
 def _judged(hybrid: Hybrid, fold: Fold, advance: Advance) -> Iterator[Judged]:
     """Ask as it will be answered: sources that the blend does not use say nothing."""
     ask = partial(hybrid.source_scores, n_items=fold.train.n_items)
-    for example in _examples(ask, fold, advance):
+    for example in examples(ask, fold, advance):
         blended = hybrid.blender.contributions(example.queries, example.scores).sum(axis=0)
         scored = Scored(hybrid.sources, example.scores, blended)
         yield Judged(example.queries, scored, example.targets, example.masked)
 
 
-def _examples(
+def examples(
     ask: Callable[[Queries], SourceScores], fold: Fold, advance: Advance
 ) -> Iterator[Example]:
+    """Ask for all requests of a fold, batch by batch, with what is right and what cannot come."""
     for batch in fold.batches():
         masked = batch.seen.toarray() != 0
         if fold.ranked is not None:
