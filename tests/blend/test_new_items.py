@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from longtale.blend.convex import BlendSettings, ConvexBlend
-from longtale.blend.gate import GatedBlend
+from longtale.blend.gate import BURIED, GatedBlend
 from longtale.blend.lists import Example, Lists
 from longtale.blend.new_items import with_new_items
 from longtale.data.interactions import Histories
@@ -64,6 +64,24 @@ def test_a_higher_price_lifts_new_items_further(rng):
     example = world(rng)
     cheap, dear = (quality(fitted(example, price), example, of_new=True) for price in (0.01, 0.3))
     assert dear > cheap
+
+
+def test_a_few_new_items_are_lifted_further_than_many(rng):
+    many = fitted(world(rng), 0.02)
+    few = replace(many, items=ITEMS * (np.arange(N_ITEMS) < 62)[:, None]).lifted()
+    assert place(few) < place(many)
+
+
+def place(blend: GatedBlend) -> int:
+    """Give which of its steps a blend has taken."""
+    chosen = np.array([blend.new_weights.sum(), blend.lift])
+    return int(np.abs(blend.steps[:, :2] - chosen).sum(axis=1).argmin())
+
+
+def test_where_no_step_can_be_paid_new_items_stand_behind_all(rng):
+    dear = fitted(world(rng), 0.02)
+    dear = replace(dear, steps=dear.steps + [0, 0, 1]).lifted()
+    assert dear.lift == BURIED
 
 
 def test_too_few_requests_teach_nothing(rng):

@@ -20,11 +20,12 @@ Newcomers keep weights of their own, which no evidence on behaviour bends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
 from longtale.blend.calibrate import standardised, unheard
@@ -43,6 +44,8 @@ from longtale.data.query import Queries
 
 N_SLOPES = len(ITEM_EVIDENCE) + len(REQUEST_EVIDENCE) + 1
 """Evidence of the item, evidence of the request, and the source's own sureness."""
+BURIED = -1e3
+"""Lift at which new items stand behind all others."""
 _OF_ITEM = slice(0, len(ITEM_EVIDENCE))
 _OF_REQUEST = slice(len(ITEM_EVIDENCE), N_SLOPES - 1)
 
@@ -57,6 +60,9 @@ class GatedBlend:
         new_weights: float32 (S,), v; all 0 where none were learned: w · g serves new items too.
         lift: δ.
         items: float32 (N, 3), `item_evidence`.
+        steps: float64 (K, 3), sums of v and lifts that may be chosen, and which part of the known
+            items' nDCG each of them costs for every new item; those that serve new items best
+            stand first. None where nothing was learned.
     """
 
     convex: ConvexBlend
@@ -64,6 +70,7 @@ class GatedBlend:
     new_weights: Floats
     lift: float
     items: Floats
+    steps: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
 
     @classmethod
     def flat(cls, convex: ConvexBlend, items: Floats) -> Self:
@@ -138,11 +145,21 @@ class GatedBlend:
         return replace(self, convex=self.convex.only(kept))
 
     def knowing(self, dataset: Dataset) -> Self:
-        return replace(self, items=item_evidence(dataset))
+        return replace(self, items=item_evidence(dataset)).lifted()
+
+    def lifted(self) -> Self:
+        """Lift new items as far as the price allows at their number."""
+        if not len(self.steps):
+            return self
+        n_new = int(self.items[:, 1].sum())
+        payable = self.steps[self.steps[:, 2] * n_new <= self.settings.new_items_price]
+        scale, lift, _ = payable[0].tolist() if len(payable) else (1.0, BURIED, 0.0)
+        new_weights = self.new_weights * np.float32(scale / self.new_weights.sum())
+        return replace(self, new_weights=new_weights, lift=lift)
 
     def state(self) -> State:
         gate = {"slopes": self.slopes, "new_weights": self.new_weights, "items": self.items}
-        return {**self.convex.state(), **gate, "lift": np.array([self.lift])}
+        return {**self.convex.state(), **gate, "lift": np.array([self.lift]), "steps": self.steps}
 
     @classmethod
     def restore(cls, settings: BlendSettings, state: State) -> Self:
@@ -150,7 +167,8 @@ class GatedBlend:
         new_weights = np.asarray(state["new_weights"], dtype=np.float32)
         items = np.asarray(state["items"], dtype=np.float32)
         convex = ConvexBlend.restore(settings, state)
-        return cls(convex, slopes, new_weights, float(state["lift"][0]), items)
+        steps = np.asarray(state["steps"], dtype=np.float64)
+        return cls(convex, slopes, new_weights, float(state["lift"][0]), items, steps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -227,7 +227,7 @@ def _fit_new_items(
         joined = Lists.concatenated(lists)
         acted = joined.take(np.flatnonzero(joined.n_events > 0))
         learned = with_new_items(blender.knowing(world), acted)
-    return replace(learned, items=blender.items)
+    return learned.knowing(fold.train)
 
 
 def _without_hidden(
