@@ -55,7 +55,7 @@ class BlendSettings(Settings):
     """With fewer requests in which a source found the answer no gate is tried."""
     gate_steps: int = Field(default=60, ge=1, le=1000)
     """How many steps of the optimiser the gate takes at most."""
-    new_items_price: float = Field(default=0.005, ge=0, le=0.5)
+    new_items_price: float = Field(default=0.01, ge=0, le=0.5)
     """Part of the validation nDCG on known items that may be given up to let new items in; the
     fewer new items there are, the higher each of them is lifted for it."""
     newcomer_meaning: float = Field(default=0.9, ge=0, le=1)
