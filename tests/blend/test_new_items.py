@@ -80,7 +80,7 @@ def place(blend: GatedBlend) -> int:
 
 def test_where_no_step_can_be_paid_new_items_stand_behind_all(rng):
     dear = fitted(world(rng), 0.02)
-    dear = replace(dear, steps=dear.steps + [0, 0, 1]).lifted()
+    dear = replace(dear, steps=dear.steps + np.array([0, 0, 1])).lifted()
     assert dear.lift == BURIED
 
 
