@@ -24,7 +24,7 @@ from longtale.blend.learning import parts_of
 from longtale.blend.lists import Lists
 
 _CUTOFF = 10
-_LIFTS = np.arange(-6, 11)
+_LIFTS = tuple(range(-6, 11))
 """Standardised score by which new items are lifted; 8 deviations are above all but the rarest."""
 _SCALES = (0.5, 1.0, 2.0, 4.0)
 """Sums of the new items' weights that are tried, in those of the known items'."""
@@ -76,6 +76,8 @@ def _steps(blend: GatedBlend, own: Floats, known: Lists, new: Lists) -> NDArray[
     n_hidden = int(blend.items[:, 1].sum())
     of_known, of_new = _Tried(blend, own, known), _Tried(blend, own, new)
     before = of_known.ndcg(1.0, BURIED)
+    if not before.any():
+        return np.empty((0, 3))
     tried = []
     for scale in _SCALES:
         for lift in _LIFTS:
@@ -87,7 +89,8 @@ def _steps(blend: GatedBlend, own: Floats, known: Lists, new: Lists) -> NDArray[
     tried.sort(reverse=True)
     costs = np.array([cost for *_, cost in tried])
     best = costs < np.minimum.accumulate(np.concatenate([[np.inf], costs]))[:-1]
-    return np.array([step for (_, *step), kept in zip(tried, best, strict=True) if kept])
+    steps = [step for (_, *step), kept in zip(tried, best, strict=True) if kept]
+    return np.array(steps, dtype=np.float64).reshape(-1, 3)
 
 
 class _Tried:
