@@ -5,11 +5,11 @@
 The training part of protocol refit is replayed: its last events arrive in 10 batches of 100 (or as
 --batches and --size say). Where only an order is known, each user's events are taken to be spread
 evenly over one span. After each batch, in turn, every model is updated and fitted anew on old and
-new, both timed in CPU seconds. At the end the held-out items of up to 2,000 random users are asked
-of the model that learned nothing (stale), of the updated one and of the one fitted anew: nDCG@10,
-full ranking, seen masked, ties half, and the share of the fitted model's 10 best items that the
-others give too. Where a model has a seed, the same for a fit with another one says how much of that
-is chance.
+new, both timed in CPU seconds; with --fits only after so many batches, the last ones. At the end
+the held-out items of up to 2,000 random users are asked of the model that learned nothing (stale),
+of the updated one and of the one fitted anew: nDCG@10, full ranking, seen masked, ties half, and
+the share of the fitted model's 10 best items that the others give too. Where a model has a seed,
+the same for a fit with another one says how much of that is chance.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +33,45 @@ from longtale.data.arrivals import Arrivals, appended
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, SplitSettings, split
 from longtale.evaluate.accuracy import ndcg, rankable, ranks_in
-from longtale.models.als import ALS
-from longtale.models.ease import EASE
-from longtale.models.item_knn import ItemKNN
-from longtale.models.popular import Popular, Rising
-from longtale.models.user_knn import UserKNN
-from longtale.recommend.settings import ModelsSettings
+from longtale.recommend.assemble import Fitting, fit_retriever
+from longtale.recommend.choose import encoded
+from longtale.recommend.cost import Cost
+from longtale.recommend.settings import LongtaleSettings, ModelsSettings
 
-MODELS = (Popular, Rising, ItemKNN, UserKNN, ALS, EASE)
+MODELS = (
+    "popular",
+    "rising",
+    "item_knn",
+    "user_knn",
+    "als",
+    "ease",
+    "text_ease",
+    "sequence_linear",
+)
 N_USERS = 2000
 
 
 @dataclass
 class Contestant:
-    """One retriever, stale and updated, and the seconds spent on it."""
+    """One retriever, stale, updated and fitted anew, and the seconds spent on it."""
 
-    kind: Any
-    settings: Any
+    name: str
+    fitting: Fitting
     stale: Any
     updated: Any
+    anew: Any = None
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"updated": [], "fit": []})
+
+    def fitted(self, dataset: Dataset) -> Any:
+        return fit_retriever(self.name, replace(self.fitting, dataset=dataset))
+
+    def with_another_seed(self) -> Contestant | None:
+        own = getattr(self.fitting.settings, self.name)
+        if not hasattr(own, "seed"):
+            return None
+        other = {self.name: own.model_copy(update={"seed": own.seed + 1})}
+        settings = self.fitting.settings.model_copy(update=other)
+        return replace(self, fitting=replace(self.fitting, settings=settings))
 
 
 def main() -> None:
@@ -60,29 +79,36 @@ def main() -> None:
     parser.add_argument("folders", nargs="+")
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--size", type=float, default=100, help="events of each; under 1: a share")
+    parser.add_argument("--fits", type=int, help="fit anew after the last batches only")
     parser.add_argument("--fold", choices=["validation", "test"], default="test")
-    parser.add_argument("--only", nargs="*", help="names of models")
+    parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS)
     asked = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, one thread")
     for folder in asked.folders:
-        dataset, _ = opened(folder)
+        dataset, settings = opened(folder)
         fold = getattr(split(dataset, ProtocolName.REFIT, SplitSettings()), asked.fold)
         print(f"\n## {Path(folder).name}, refit, {asked.fold}")
-        report(fold, asked.size, asked.batches, asked.only)
+        later, batches = held_back(fold.train, asked.size, asked.batches, np.random.default_rng(0))
+        n_fits = asked.batches if asked.fits is None else asked.fits
+        report(fold, batches, later, contestants_of(later, asked.only, settings), n_fits)
 
 
-def report(fold: Fold, size: float, n_batches: int, only: list[str] | None) -> None:
-    later, batches = held_back(fold.train, size, n_batches, np.random.default_rng(0))
-    contestants = fitted(later, only)
+def report(
+    fold: Fold,
+    batches: list[Arrivals],
+    later: Dataset,
+    contestants: list[Contestant],
+    n_fits: int,
+) -> None:
     joining = []
-    for events in batches:
+    for place, events in enumerate(batches):
         later, seconds = timed(appended, later, events)
         joining.append(seconds)
         for each in contestants:
-            learn(each, later, events)
+            learn(each, later, events, fits=len(batches) - place <= n_fits)
     assert np.array_equal(later.item_counts, fold.train.item_counts)
     print(
-        f"\n{len(later.interactions)} events, the last of them in {n_batches} batches of "
+        f"\n{len(later.interactions)} events, the last of them in {len(batches)} batches of "
         f"{len(batches[0])}; joining one to the dataset {1000 * np.median(joining):.1f} CPU ms\n"
     )
     rng = np.random.default_rng(0)
@@ -122,30 +148,33 @@ def held_back(
     return dataset.with_interactions(kept), batches
 
 
-def fitted(dataset: Dataset, only: list[str] | None) -> list[Contestant]:
+def contestants_of(
+    dataset: Dataset, names: Sequence[str], settings: LongtaleSettings
+) -> list[Contestant]:
+    vectors = np.empty((dataset.n_items, 0), dtype=np.float32)
+    if "text_ease" in names:
+        vectors = encoded(dataset, settings, Cost()).vectors
+    fitting = Fitting(dataset, vectors, ModelsSettings())
     found = []
-    for kind in MODELS:
-        is_possible = kind is not Rising or dataset.has_times
-        if hasattr(kind, "updated") and is_possible and (not only or kind.name in only):
-            settings = getattr(ModelsSettings(), kind.name)
-            model = kind.fit(dataset, settings)
-            found.append(Contestant(kind, settings, model, model))
+    for name in names:
+        if name != "rising" or dataset.has_times:
+            model = fit_retriever(name, fitting)
+            found.append(Contestant(name, fitting, model, model))
     return found
 
 
-def learn(each: Contestant, dataset: Dataset, events: Arrivals) -> None:
+def learn(each: Contestant, dataset: Dataset, events: Arrivals, *, fits: bool) -> None:
     each.updated, seconds = timed(each.updated.updated, dataset, events)
     each.seconds["updated"].append(seconds)
-    _, seconds = timed(each.kind.fit, dataset, each.settings)
-    each.seconds["fit"].append(seconds)
+    if fits:
+        each.anew, seconds = timed(each.fitted, dataset)
+        each.seconds["fit"].append(seconds)
 
 
 def row(each: Contestant, dataset: Dataset, fold: Fold) -> str:
-    models = {"fit": each.kind.fit(dataset, each.settings), "stale": each.stale}
-    models["updated"] = each.updated
-    if hasattr(each.settings, "seed"):
-        other = each.settings.model_copy(update={"seed": each.settings.seed + 1})
-        models["other"] = each.kind.fit(dataset, other)
+    models = {"fit": each.anew, "stale": each.stale, "updated": each.updated}
+    if (other := each.with_another_seed()) is not None:
+        models["other"] = other.fitted(dataset)
     found = {name: judged(model, fold) for name, model in models.items()}
     quality = " | ".join(f"{found[name][0]:.4f}" for name in ("stale", "updated", "fit"))
     own = found["fit"][1]
@@ -154,10 +183,11 @@ def row(each: Contestant, dataset: Dataset, fold: Fold) -> str:
         for name in ("stale", "updated", "other")
     )
     spent = [1000 * np.median(each.seconds[name]) for name in ("updated", "fit")]
-    ratios = np.array(each.seconds["updated"]) / np.array(each.seconds["fit"])
+    fits = np.array(each.seconds["fit"])
+    ratios = np.array(each.seconds["updated"])[-len(fits) :] / fits
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
     return (
-        f"| {each.kind.name} | {spent[0]:.1f} | {spent[1]:.1f} | {middle:.2f} ({low:.2f} to "
+        f"| {each.name} | {spent[0]:.1f} | {spent[1]:.1f} | {middle:.2f} ({low:.2f} to "
         f"{high:.2f}) | {quality} | {alike} |"
     )
 

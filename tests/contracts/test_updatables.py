@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from tests.contracts.test_retrievers import title_vectors
 from tests.contracts.updatable import UpdatableLaws
 
-from longtale.models import item_knn
+from longtale.models import gram_change, item_knn
 from longtale.models.als import ALS, ALSSettings
+from longtale.models.ease import EASE, EASESettings
 from longtale.models.item_knn import ItemKNN, ItemKNNSettings
 from longtale.models.popular import Popular, PopularSettings, Rising, RisingSettings
+from longtale.models.sequence_linear import SequenceLinear, SequenceLinearSettings
+from longtale.models.text_ease import TextEASE, TextEASESettings
 from longtale.models.user_knn import UserKNN, UserKNNSettings
 
 
@@ -53,3 +57,42 @@ class TestALS(UpdatableLaws):
     rtol, atol = 0.05, 0.25
     agreement = 0.94
     remains = 0.6
+
+
+class _LinearLaws(UpdatableLaws):
+    """Those of models that solve a linear system, here always step by step, as if it were large."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def never_solved_at_once(cls):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gram_change, "_DEAR", 0)
+            yield
+
+
+class TestEASE(_LinearLaws):
+    settings = EASESettings(l2=3.0)
+    fit = staticmethod(EASE.fit)
+    rtol, atol = 0.01, 2e-3
+
+
+class TestNearEASE(_LinearLaws):
+    settings = EASESettings(l2=3.0, nearness=2, tail=0.5)
+    fit = staticmethod(EASE.fit)
+    rtol, atol = 0.01, 0.01
+
+
+class TestTextEASE(_LinearLaws):
+    settings = TextEASESettings(l2=3, text=3)
+    rtol, atol = 0.01, 0.01
+
+    @classmethod
+    def fit(cls, dataset, settings):
+        return TextEASE.fit(dataset, settings, title_vectors(dataset))
+
+
+class TestSequenceLinear(_LinearLaws):
+    settings = SequenceLinearSettings(l2=2, past_half_life=10, half_life=8)
+    fit = staticmethod(SequenceLinear.fit)
+    rtol, atol = 0.05, 0.07  # what did not come next is left out
+    agreement = 0.98

@@ -35,14 +35,24 @@ def together_inverse(
         nearness: half-life of `near_gram`; None counts all items of a history alike, G = XᵀX
             with X what each user met as 0 and 1.
     """
+    *transposed, last = together_factors(histories, known, nearness)
+    if not transposed:
+        return gram_inverse(last, l2)
+    n_users, n_items = last.shape
+    if n_users < n_items / 2:
+        return _inverse_by_users(last, l2)
+    return gram_inverse(last.T @ last, l2)
+
+
+def together_factors(
+    histories: Histories, known: Mask, nearness: float | None
+) -> tuple[sparse.csr_array, ...]:
+    """Give sparse matrices whose product is G of the known items: Xᵀ and X, or G itself."""
     if nearness is not None:
         usable = histories.where(known[histories.items])
-        return gram_inverse(near_gram(usable, len(known), nearness)[known][:, known], l2)
+        return (near_gram(usable, len(known), nearness)[known][:, known],)
     liked = interest(histories, known, binary=True)[:, known]
-    n_users, n_items = liked.shape
-    if n_users < n_items / 2:
-        return _inverse_by_users(liked, l2)
-    return gram_inverse(liked.T @ liked, l2)
+    return liked.T, liked
 
 
 def gram_inverse(gram: sparse.csr_array, l2: float) -> Floats:
@@ -66,17 +76,17 @@ def _inverse_by_users(liked: sparse.csr_array, l2: float) -> Floats:
 
 
 def strongest(transposed: Floats, kept: int) -> sparse.csr_array:
-    """Keep of each item only the strongest weights that speak for it.
+    """Keep of each of T items only the strongest weights that speak for it.
 
     Args:
-        transposed: float32 (N, N), row i holds what each item adds to the score of item i.
+        transposed: float32 (T, N), a row holds what each item adds to the score of its item.
         kept: how many of each row stay.
 
     Returns:
-        float32 (N, N), row j holds what item j adds to the score of each item.
+        float32 (N, T), row j holds what item j adds to the score of each of the T items.
     """
-    n_items = len(transposed)
-    kept = min(kept, n_items)
+    n_items, n_others = transposed.shape
+    kept = min(kept, n_others)
     places = np.empty((n_items, kept), dtype=np.int32)
     for row, found in zip(transposed, places, strict=True):
         found[:] = np.argpartition(-np.abs(row), kept - 1)[:kept]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from longtale.arrays import Floats, Mask, Rows, segment_positions
+from longtale.arrays import Floats, Mask, Rows, compact, offsets_of, segment_positions
 from longtale.contracts import State
 from longtale.data.interactions import Histories
 from longtale.models.interest import interest, silent
@@ -53,6 +53,50 @@ class ItemWeights:
         scaled = self.matrix.copy()
         scaled.data *= propensity_weights(counts, beta)[scaled.indices]
         return replace(self, matrix=scaled)
+
+    def without_tail(self, counts: NDArray[np.integer], beta: float) -> Self:
+        """Give the weights of which `towards_tail` made these."""
+        if not beta:
+            return self
+        plain = self.matrix.copy()
+        plain.data /= propensity_weights(counts, beta)[plain.indices]
+        return replace(self, matrix=plain)
+
+    def widened(self, n_items: int) -> Self:
+        """Give the same weights in a catalogue to which items may have come."""
+        n_more = n_items - len(self.known)
+        indptr = np.append(self.matrix.indptr, np.repeat(self.matrix.indptr[-1:], n_more))
+        parts = (self.matrix.data, self.matrix.indices, indptr)
+        known = np.append(self.known, np.zeros(n_more, dtype=np.bool_))
+        return replace(self, matrix=sparse.csr_array(parts, shape=(n_items, n_items)), known=known)
+
+    def with_columns(
+        self,
+        items: NDArray[np.integer],
+        columns: sparse.csr_array,
+        *,
+        rows: NDArray[np.integer],
+        known: Mask,
+    ) -> Self:
+        """Put other weights in place of those that speak for some items.
+
+        Args:
+            items: int (T,), for which.
+            columns: float32 (n, T).
+            rows: int (n,), of which item each row of the columns is.
+            known: bool (N,), items that are known from now on; what all others say is dropped.
+        """
+        stays = known.copy()
+        stays[items] = False
+        kept = stays[self.matrix.indices] & np.repeat(known, np.diff(self.matrix.indptr))
+        indptr = offsets_of(kept)[self.matrix.indptr]
+        parts = (self.matrix.data[kept], self.matrix.indices[kept], indptr)
+        new = columns.tocoo()
+        said = known[rows[new.row]]
+        at = (rows[new.row[said]], items[new.col[said]])
+        placed = sparse.coo_array((new.data[said], at), shape=self.matrix.shape)
+        matrix = sparse.csr_array(parts, shape=self.matrix.shape) + placed.tocsr()
+        return replace(self, matrix=compact(sparse.csr_array(matrix)), known=known)
 
     def state(self) -> State:
         """Give the arrays."""

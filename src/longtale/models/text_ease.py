@@ -15,12 +15,15 @@ from scipy import sparse
 
 from longtale.arrays import Floats, Rows, compact
 from longtale.contracts import State
+from longtale.data.arrivals import Arrivals
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.errors import DataError
 from longtale.models.closed_form import learned_items, strongest, together_inverse, widened
+from longtale.models.gram_change import GramChange, remade
 from longtale.models.interest import interest, silent
 from longtale.models.linear import ItemWeights
+from longtale.models.turn import Turn
 from longtale.schema import Serves
 from longtale.settings import Settings
 
@@ -66,6 +69,10 @@ class TextEASE:
     weights are kept. An item without events has no part in the second, and its row of P·F is
     f_i / (λX + λE): so it speaks and is spoken for by its text alone, and a new item needs its
     vector only.
+
+    `updated` solves for what the new events change in P (see `GramChange`). P·F is then that of a
+    fit to one part in a thousand, for all items, and so are the columns of -P·diag(c) that move
+    noticeably, but for weights that were too weak to be kept; the rest is off as in `EASE`.
 
     Args:
         settings: what it was fitted with.
@@ -119,6 +126,32 @@ class TextEASE:
         known = learned | vectors.any(axis=1)
         weights = ItemWeights(_without_own(matrix, own), known)
         return cls(settings, weights, rows, columns, spread.astype(np.float32))
+
+    def updated(self, dataset: Dataset, events: Arrivals) -> Self:
+        """Solve again for the items that those with new events have met."""
+        settings, n_more = self.settings, dataset.n_items - len(self.rows)
+        wide = replace(
+            self,
+            weights=self.weights.widened(dataset.n_items),
+            rows=np.pad(self.rows, ((0, n_more), (0, 0))),
+            columns=np.pad(self.columns, ((0, 0), (0, n_more))),
+        )
+        turn = Turn.of(dataset, events, settings.max_items)
+        if turn.is_empty:
+            return wide
+        l2 = settings.l2 + settings.text
+        change = GramChange.of(turn, dataset, l2=l2, nearness=settings.nearness)
+        return wide._after(turn, change)
+
+    def _after(self, turn: Turn, change: GramChange) -> Self:
+        space, rows = turn.space, self.rows.copy()
+        rows[space] = change.applied(rows[space].T).T
+        old, own = (_own(part, self.columns) for part in (self.rows, rows))
+        added = ItemWeights(_without_own(self.weights.matrix, -old), self.weights.known)
+        learned = remade(added, turn, change, kept=self.settings.kept, scales=(1 + old, 1 + own))
+        known = turn.known | self.columns.any(axis=0)
+        weights = ItemWeights(_without_own(learned.matrix, own), known)
+        return replace(self, weights=weights, rows=rows)
 
     def with_vectors(self, vectors: Floats) -> Self:
         """Answer for a catalogue with further items behind those that were fitted.
