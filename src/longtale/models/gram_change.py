@@ -18,7 +18,7 @@ from scipy import linalg, sparse
 
 from longtale.arrays import Floats, Mask
 from longtale.data.dataset import Dataset
-from longtale.models.closed_form import strongest, together_factors
+from longtale.models.closed_form import strongest, together_factors, together_inverse
 from longtale.models.linear import ItemWeights
 from longtale.models.turn import Turn
 
@@ -48,18 +48,15 @@ class GramChange:
 
         L = (Jᵀ, Kᵀ),  R = (K - K Jᵀ J; J)
 
-    so the first M columns of Z are columns of A'⁻¹ itself, whatever the old X had forgotten.
+    so the first M columns of Z are columns of A'⁻¹ itself, whatever the old X had forgotten. Where
+    these are too many, all are solved for: L = I, R = ΔG.
 
     Args:
-        factors: matrices whose product is the new G, (N, N).
-        l2: λ.
         items: int (M,), places of these items.
-        solved: float32 (N, 2M), Z.
-        right: float32 (2M, N), R.
+        solved: float32 (N, r), Z.
+        right: float32 (r, N), R.
     """
 
-    factors: Factors
-    l2: float
     items: NDArray[np.int64]
     solved: Floats
     right: sparse.csr_array
@@ -73,12 +70,15 @@ class GramChange:
         now, before = (reduce(matmul, part) for part in parts)
         change = sparse.csr_array(now - before)
         items = _cover(change, np.searchsorted(np.flatnonzero(space), turn.new))
+        factors = together_factors(usable, space, nearness)
+        if _is_dear(factors, 2 * len(items)):
+            every = np.arange(change.shape[0])
+            return cls(every, together_inverse(usable, space, l2=l2, nearness=nearness), change)
         unit = sparse.eye_array(change.shape[0], dtype=np.float32, format="csr")
         J, K = unit[items], change[items]
         right = sparse.vstack([K - K @ J.T @ J, J], format="csr")
-        factors = together_factors(usable, space, nearness)
         left = sparse.hstack([J.T, K.T]).toarray()
-        return cls(factors, l2, items, solved(factors, left, l2), right)
+        return cls(items, solved(factors, left, l2), right)
 
     def applied(self, rows: Floats) -> Floats:
         """Give float32 (T, N), what is solved with A' in place of A; each row is one column."""
@@ -88,29 +88,37 @@ class GramChange:
         """Give weights -P_ji / P_ii that follow from those before the change, 0 at j = i.
 
         With 1 in place of 0 and without the sign these are columns of P = A⁻¹ up to their lengths.
-        Since weak weights are not kept, all that is said by or of the M items is taken from Z,
-        with 1 / P_ii from the i-th row of A' P = I.
 
         Args:
             rows: float32 (T, N), the old weights that speak for T items.
             places: int (T,), which of the N items these are.
         """
         own = np.arange(len(places)), places
-        columns = -rows
-        columns[own] = 1
-        columns = self.applied(columns)
-        columns /= columns[own][:, None]
-        lengths = self.l2 + (self._rows_of_gram(places) * columns).sum(axis=1)
-        columns[:, self.items] = self.solved[places, : len(self.items)] * lengths[:, None]
         _, mine, whole = np.intersect1d(places, self.items, return_indices=True)
+        columns = np.empty_like(rows)
         columns[mine] = self.solved[:, whole].T
+        others = np.setdiff1d(own[0], mine)
+        if len(others):
+            columns[others] = self._followed(rows[others], places[others])
         weights: Floats = -columns / columns[own][:, None]
         weights[own] = 0
         return weights
 
-    def _rows_of_gram(self, places: NDArray[np.integer]) -> sparse.csr_array:
-        first, *others = self.factors
-        return reduce(matmul, others, sparse.csr_array(first)[places])
+    def _followed(self, rows: Floats, places: NDArray[np.integer]) -> Floats:
+        """Give columns of P up to their lengths, where the M items' own rows are those of Z.
+
+        Weak weights are not kept, and the change alone does not bring them back. By symmetry Z
+        holds them; its scale is the one that suits the M items' weights that were kept.
+        """
+        columns = -rows
+        columns[np.arange(len(places)), places] = 1
+        columns = self.applied(columns)
+        true = self.solved[places, : len(self.items)]
+        kept = true * (rows[:, self.items] != 0)
+        scales = _share((kept * columns[:, self.items]).sum(axis=1), (kept**2).sum(axis=1))
+        said = np.flatnonzero(scales > 0)
+        columns[np.ix_(said, self.items)] = true[said] * scales[said][:, None]
+        return columns
 
 
 def solved(factors: Factors, right: Floats, l2: float) -> Floats:
@@ -125,13 +133,18 @@ def solved(factors: Factors, right: Floats, l2: float) -> Floats:
         l2: λ.
     """
     n_items, n_columns = right.shape
-    n_stored = sum(factor.nnz for factor in factors)
-    if _DEAR * n_columns * n_stored > n_items**3 / 3 + n_columns * n_items**2:
+    if _is_dear(factors, n_columns):
         dense = np.asfortranarray(reduce(matmul, factors).toarray(), dtype=np.float32)
         dense[np.diag_indices(n_items)] += np.float32(l2)
         found: Floats = linalg.solve(dense, right, assume_a="pos", overwrite_a=True)
         return found
     return _by_conjugate_gradients(factors, right, l2)
+
+
+def _is_dear(factors: Factors, n_columns: int) -> bool:
+    """Say whether conjugate gradients for so many columns take longer than a factorisation."""
+    n_stored = sum(factor.nnz for factor in factors)
+    return bool(_DEAR * n_columns * n_stored > factors[-1].shape[1] ** 3 / 3)
 
 
 def _by_conjugate_gradients(factors: Factors, right: Floats, l2: float) -> Floats:
@@ -215,10 +228,13 @@ def _moved(
     matrix: sparse.csr_array, change: GramChange, space: NDArray[np.int64], scale: Floats
 ) -> Mask:
     """Say of which items the weights change noticeably, bool (N,): where R times a column does."""
+    moved = np.zeros(len(scale), dtype=np.bool_)
+    moved[space[change.items]] = True
+    if len(change.items) == len(space):
+        return moved
     parts = (change.right.data, space[change.right.indices], change.right.indptr)
     right = sparse.csr_array(parts, shape=(change.right.shape[0], len(scale)))
     spoken = sparse.csr_array(right @ matrix)
     spoken.data /= scale[spoken.indices]
-    moved: Mask = abs(right - spoken).max(axis=0).toarray().ravel() > _NOTICED
-    moved[space[change.items]] = True
-    return moved
+    noticed: Mask = abs(right - spoken).max(axis=0).toarray().ravel() > _NOTICED
+    return moved | noticed
