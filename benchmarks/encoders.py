@@ -1,6 +1,6 @@
 """How well a GRU and a CNN read a history in place of the sequence model's attention.
 
-    OMP_NUM_THREADS=1 python benchmarks/encoders.py ~/data/amazon-beauty:refit --seeds 0 1 2
+    OMP_NUM_THREADS=1 python -m benchmarks.encoders ~/data/amazon-beauty:refit --seeds 0 1 2
 
 A folder holds a longtale.toml, or files that `longtale init` understands. Only the layers of the
 encoder are exchanged: item vectors, dropout, positions, last norm, beginning, batches, negatives,
