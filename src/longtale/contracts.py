@@ -23,6 +23,7 @@ from longtale.arrays import Floats, Mask, Rows
 from longtale.data.arrivals import Arrivals
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
+from longtale.data.record import Appended, KeptSlate, Record, RecordKind, Stored
 from longtale.schema import Serves
 from longtale.settings import Settings
 
@@ -178,4 +179,63 @@ class Blender(Persistent, Protocol):
 
     def uses(self, queries: Queries) -> Mask:
         """Say which of the S sources matter for these requests: the others need not be asked."""
+        ...
+
+
+class EventStore(Protocol):
+    """The log of a service and the slates it showed; threads may share one object.
+
+    Laws: what `append` returned from survives the loss of power; the same id twice is once; numbers
+    rise, and whoever read up to s misses nothing at or below s, whoever else writes; a batch is kept
+    whole or not at all; in memory, SQLite and PostgreSQL pass one suite.
+
+    Raises:
+        StoreError: from every method, where the store cannot be reached or written.
+    """
+
+    def append(self, records: Sequence[Record]) -> Appended:
+        """Keep records, all or none; they are durable when this returns."""
+        ...
+
+    def read(self, after: int, limit: int, *, kinds: Sequence[RecordKind] = ()) -> list[Stored]:
+        """Give the next records behind a number, in order; only some kinds where they are named."""
+        ...
+
+    def recent(self, kind: RecordKind, subject: str, n: int) -> list[Stored]:
+        """Give the last n records of a kind about one subject, the oldest of these first."""
+        ...
+
+    def find(self, ids: Sequence[str]) -> list[Stored]:
+        """Give the records with these ids, in the order of the log; unknown ids are passed over."""
+        ...
+
+    def last_seq(self) -> int:
+        """Give the number of the last record; 0 where there is none."""
+        ...
+
+    def keep_slates(self, slates: Sequence[KeptSlate]) -> None:
+        """Keep slates; one that is there already stays as it was."""
+        ...
+
+    def slate(self, slate_id: str) -> KeptSlate | None:
+        """Give a slate as it was served; None where it is not known."""
+        ...
+
+    def slates_of(self, user: str, n: int) -> list[KeptSlate]:
+        """Give the last n slates of a user, the latest first."""
+        ...
+
+    def forget(self, user: str) -> dict[str, int]:
+        """Remove all records about a user and all their slates; say how many of each went.
+
+        Later numbers stay as they are.
+        """
+        ...
+
+    def compact(self) -> None:
+        """Make sure that nothing of what was removed can be found in any file of the store."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; the object is of no use afterwards."""
         ...

@@ -13,9 +13,11 @@
     │   └── FilterError                 a filter expression cannot be parsed or applied
     ├── EncoderError               3    a language model cannot be loaded or run
     ├── ProtocolMismatchError      3    two results that must not be compared
-    └── BundleError                5    a bundle is not whole
-        ├── BundleCorruptError          a part is missing, added or changed
-        └── BundleFormatError           written by a newer Longtale, or not a bundle
+    ├── BundleError                5    a bundle is not whole
+    │   ├── BundleCorruptError          a part is missing, added or changed
+    │   └── BundleFormatError           written by a newer Longtale, or not a bundle
+    ├── StoreError                 7    the store of events cannot be reached or written
+    └── ServiceError               7    a running service cannot be reached, or refuses
 
 A message says what is wrong, the value seen, what is allowed and what to do.
 """
@@ -112,6 +114,18 @@ class BundleCorruptError(BundleError):
 
 class BundleFormatError(BundleError):
     """The folder is no bundle, or a newer Longtale wrote it."""
+
+
+class StoreError(LongtaleError):
+    """The store of events cannot be reached or written."""
+
+    exit_code = 7
+
+
+class ServiceError(LongtaleError):
+    """A running service cannot be reached, or refuses what it was asked."""
+
+    exit_code = 7
 
 
 def did_you_mean(value: str, allowed: Iterable[str]) -> str:

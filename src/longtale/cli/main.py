@@ -29,6 +29,7 @@ EXIT_CODES = {
     4: "no such user or item",
     5: "a bundle that is not whole",
     6: "an extra is not installed",
+    7: "a store or a running service that cannot be reached",
     STOPPED: "stopped by hand",
 }
 

@@ -26,6 +26,7 @@ from longtale.rank.diversity import MMRSettings
 from longtale.rank.explore import EpsilonGreedySettings
 from longtale.rank.lambdamart import RankerSettings
 from longtale.rank.tail import LongTailSettings
+from longtale.recommend.service_settings import ServeSettings
 from longtale.settings import Settings
 
 RetrieverName = Literal[
@@ -128,6 +129,8 @@ class LongtaleSettings(Settings):
     """How the data are cut for validation and test."""
     evaluate: EvaluateSettings = EvaluateSettings()
     """What is measured."""
+    serve: ServeSettings = ServeSettings()
+    """How the service listens and what it allows."""
     bundle: str = "bundle"
     """Folder of the trained recommender, beside the settings file."""
 
