@@ -186,8 +186,8 @@ class EventStore(Protocol):
     """The log of a service and the slates it showed; threads may share one object.
 
     Laws: what `append` returned from survives the loss of power; the same id twice is once; numbers
-    rise, and whoever read up to s misses nothing at or below s, whoever else writes; a batch is kept
-    whole or not at all; in memory, SQLite and PostgreSQL pass one suite.
+    rise, and whoever read up to s misses nothing at or below s, whoever else writes; a batch is
+    kept whole or not at all; in memory, SQLite and PostgreSQL pass one suite.
 
     Raises:
         StoreError: from every method, where the store cannot be reached or written.

@@ -1,8 +1,8 @@
 """What is kept of a running service: records in one order, and the slates that were shown.
 
-One log holds all that changes what is answered: events, items, users, tastes, rules, keys, models. Its
-numbering is the one clock of the service: who has applied number s knows all that was acknowledged
-up to s. Whatever else is known is a view that can be made again by reading the log.
+One log holds all that changes what is answered: events, items, users, tastes, rules, keys, models.
+Its numbering is the one clock of the service: who has applied number s knows all that was
+acknowledged up to s. Whatever else is known is a view that can be made again by reading the log.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class ServeSettings(Settings):
     keep_slates: bool = True
     """Keep every slate, so that it can be explained and made again."""
     mask_personal_data: bool = True
-    """Take addresses, numbers and the like out of free text before it is kept, logged or encoded."""
+    """Take addresses, numbers and the like out of free text before it is kept or logged."""
     traces: str = ""
     """Address of an OpenTelemetry collector (OTLP over HTTP); empty sends nothing."""
     admission: AdmissionSettings = AdmissionSettings()
