@@ -28,6 +28,8 @@ _CODES: Mapping[str, str] = {
     "taste": "your_taste",
     "ranker": "suits_you_in_all",
     "long_tail": "less_known",
+    "rules": "chosen_by_editors",
+    "wishes": "you_asked_for_such",
 }
 _SENTENCES: Mapping[str, str] = {
     "popular": "many people chose it",
@@ -41,6 +43,8 @@ _SENTENCES: Mapping[str, str] = {
     "chosen_after": "often chosen after {evidence}",
     "suits_you_in_all": "all that is known of you and of it speaks for it",
     "less_known": "less known, and you asked for such",
+    "chosen_by_editors": "the editors put it forward",
+    "you_asked_for_such": "goes with what you asked for more of",
     "your_taste": "goes with what you chose before",
 }
 N_EVIDENCE = 2
