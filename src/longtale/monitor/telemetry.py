@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Literal
 
-from longtale import __version__
 from longtale.monitor.coverage import ShownItems
 from longtale.monitor.lag import Lag
 from longtale.monitor.series import Series
@@ -48,7 +48,7 @@ class Telemetry:
         self._lag = Lag(clock=clock)
         self._n_items = 0
         self._version: str | None = None
-        self._series.gauge("longtale_build_info", __version__).set(1)
+        self._series.gauge("longtale_build_info", version("longtale")).set(1)
 
     def answered(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request and its time, from its arrival on.

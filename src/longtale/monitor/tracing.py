@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from longtale import __version__
 from longtale.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ class Tracing:
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
         self._provider = provider
-        self._tracer = None if provider is None else provider.get_tracer("longtale", __version__)
+        self._tracer = (
+            None if provider is None else provider.get_tracer("longtale", version("longtale"))
+        )
 
     @classmethod
     def to(cls, address: str) -> Tracing:
@@ -89,7 +91,9 @@ class Tracing:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        origin = Resource.create({"service.name": "longtale", "service.version": __version__})
+        origin = Resource.create(
+            {"service.name": "longtale", "service.version": version("longtale")}
+        )
         provider = TracerProvider(resource=origin, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(exporter))
         return cls(provider)
