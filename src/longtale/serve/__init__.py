@@ -1,0 +1,1 @@
+"""Serving: requests and events in over HTTP, slates out."""
