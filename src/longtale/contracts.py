@@ -143,6 +143,15 @@ class Updatable(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetting(Protocol):
+    """A part that keeps something of each single user, and can let go of it."""
+
+    def without_user(self, row: int) -> Self:
+        """Give the same part without what it keeps of one user; all rows stay where they are."""
+        ...
+
+
 class Blender(Persistent, Protocol):
     """Puts the scores of S sources onto one scale and adds them up.
 

@@ -16,6 +16,7 @@ from longtale.cli.command import add_command, console, write_json
 from longtale.cli.demo import demo
 from longtale.cli.doctor import doctor
 from longtale.cli.offline import check, evaluate, init, train
+from longtale.cli.operate import keys, serve
 from longtale.cli.settings import settings
 from longtale.cli.tuning import tune
 from longtale.errors import LongtaleError
@@ -49,6 +50,8 @@ COMMANDS = (
     recommend,
     similar,
     search,
+    serve,
+    keys,
     settings,
     doctor,
 )

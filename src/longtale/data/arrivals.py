@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -105,6 +106,18 @@ class Arrivals:
             np.concatenate(times) if len(times) == len(both) else None,
             (*self.newcomers, *later.newcomers),
         )
+
+    def without(self, user: int, newcomer: str) -> Arrivals:
+        """Give the arrivals without what a user did, and without a newcomer's id.
+
+        Args:
+            user: their row.
+            newcomer: their id, which stands among the newcomers or not; its row stays, nameless.
+        """
+        kept = self.where(self.users != user)
+        anonymous = f"forgotten-{uuid.uuid4().hex}"
+        names = tuple(anonymous if name == newcomer else name for name in kept.newcomers)
+        return replace(kept, newcomers=names)
 
     def histories(self, user_rows: NDArray[np.integer]) -> Histories:
         """Give what these users did, oldest first, those of equal time as they came."""

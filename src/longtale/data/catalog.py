@@ -117,6 +117,21 @@ class Catalog:
         frame = pl.concat([self.frame, kept], how="diagonal")
         return replace(self, items=items, frame=frame)
 
+    def described_anew(self, rows: Sequence[int], frame: pl.DataFrame) -> Catalog:
+        """Replace all attributes of some items.
+
+        Args:
+            rows: which.
+            frame: their attributes in the same order; those it lacks become null.
+        """
+        schema = self.frame.schema
+        kept = frame.select(c for c in frame.columns if c in schema)
+        kept = kept.cast({c: schema[c] for c in kept.columns})
+        told = pl.concat([self.frame.clear(), kept], how="diagonal")
+        place = pl.Series("place", np.arange(len(self), dtype=np.int64))
+        place = place.scatter(list(rows), np.arange(len(told)) + len(self))
+        return replace(self, frame=pl.concat([self.frame, told])[place])
+
     def with_tags(self, tags: Tags) -> Catalog:
         """Put users' words into the text field `tags`, in place of what stood there."""
         kept = tuple(field for field in self.text_fields if field.name != TAGS_FIELD)

@@ -101,6 +101,17 @@ class Live:
         waiting = self.pending.followed_by(events) if len(self.pending) else events
         return replace(self, pending=waiting)
 
+    def after(self, dataset: Dataset, n_folded: int) -> Live:
+        """Give what still waits beside a dataset into which the first of these events went.
+
+        Args:
+            dataset: what was known then, with these events; newcomers among them are its users.
+            n_folded: how many of the waiting events it holds.
+        """
+        waiting = self.pending.take(np.arange(n_folded, len(self.pending)))
+        known = dataset.n_users - self.dataset.n_users
+        return Live(dataset, replace(waiting, newcomers=waiting.newcomers[known:]))
+
     def folded(self) -> Dataset:
         """Give the dataset that holds everything."""
         return appended(self.dataset, self.pending)

@@ -76,6 +76,13 @@ class UserKNN:
         )
         return self._of(self.settings, _joined(self.liked, more), _joined(self.likers, more.T))
 
+    def without_user(self, row: int) -> Self:
+        """Let go of what one user liked: their row is empty."""
+        kept = sparse.diags_array((np.arange(self.liked.shape[0]) != row).astype(np.float32))
+        liked = sparse.csr_array(kept @ self.liked)
+        liked.eliminate_zeros()
+        return self._of(self.settings, liked, _turned(liked))
+
     def scores(self, queries: Queries) -> Floats:
         known = self.item_weights > 0
         half_life = self.settings.half_life

@@ -156,6 +156,18 @@ def grown(retriever: Retriever, vectors: Floats, catalog: Catalog) -> Retriever:
             return retriever
 
 
+def read_again(retriever: Retriever, vectors: Floats) -> Retriever:
+    """Give the retriever that goes by new vectors of known items, if it goes by nothing else.
+
+    Args:
+        retriever: fitted to N items.
+        vectors: float32 (N, D).
+    """
+    return (
+        retriever.with_vectors(vectors) if isinstance(retriever, SemanticRetriever) else retriever
+    )
+
+
 def as_long(settings: ModelsSettings, retrievers: tuple[Retriever, ...]) -> ModelsSettings:
     """Give settings by which training stops after the passes that were best in validation."""
     changes = {

@@ -20,7 +20,8 @@ from longtale.errors import BundleCorruptError, BundleError, BundleFormatError
 
 FORMAT = "longtale-bundle"
 FORMAT_VERSION = 1
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+"""Name of the file that vouches for all others."""
 _SEAL = "manifest.sha256"
 
 
@@ -31,7 +32,7 @@ def writing(folder: Path) -> Iterator[Path]:
     Raises:
         BundleError: something that is no bundle is in the way.
     """
-    if folder.exists() and not (folder / _MANIFEST).is_file() and not _is_empty(folder):
+    if folder.exists() and not (folder / MANIFEST).is_file() and not _is_empty(folder):
         raise BundleError(
             f"'{folder}' exists and is no bundle, so it is not overwritten; give another folder"
         )
@@ -58,7 +59,7 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     }
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts, "parts": parts}
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    (folder / _MANIFEST).write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
     (folder / _SEAL).write_text(hashlib.sha256(text.encode()).hexdigest(), encoding="utf-8")
 
 
@@ -79,7 +80,7 @@ def verified(folder: Path) -> dict[str, Any]:
         if path.is_symlink() or not path.is_dir()
     }
     missing = sorted(parts.keys() - found)
-    added = sorted(found - parts.keys() - {_MANIFEST, _SEAL})
+    added = sorted(found - parts.keys() - {MANIFEST, _SEAL})
     if missing or added:
         raise BundleCorruptError(
             f"bundle '{folder}' is not whole: missing {missing}, unexpected {added}; "
@@ -97,16 +98,16 @@ def verified(folder: Path) -> dict[str, Any]:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        content = (folder / _MANIFEST).read_bytes()
+        content = (folder / MANIFEST).read_bytes()
         sealed = (folder / _SEAL).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise BundleFormatError(
-            f"'{folder}' is no bundle: it lacks {_MANIFEST} or {_SEAL}; "
+            f"'{folder}' is no bundle: it lacks {MANIFEST} or {_SEAL}; "
             "make one with: longtale train"
         ) from None
     if hashlib.sha256(content).hexdigest().encode() != sealed:
         raise BundleCorruptError(
-            f"{_MANIFEST} of bundle '{folder}' was changed after it was written"
+            f"{MANIFEST} of bundle '{folder}' was changed after it was written"
         )
     manifest = json.loads(content)
     found = manifest.get("format") if isinstance(manifest, dict) else None

@@ -62,6 +62,13 @@ class ItemVectors:
         raw = self.encoder.encode(_texts(added, self.prompt))
         return replace(self, vectors=np.vstack([self.vectors, self.whitening.apply(raw)]))
 
+    def read_again(self, catalog: Catalog, rows: Sequence[int]) -> ItemVectors:
+        """Encode some items of the catalogue anew."""
+        raw = self.encoder.encode(_texts(catalog.take(rows), self.prompt))
+        vectors = self.vectors.copy()
+        vectors[list(rows)] = self.whitening.apply(raw)
+        return replace(self, vectors=vectors)
+
     def _directions(self, texts: Sequence[str]) -> Floats:
         return self.whitening.towards(self.encoder.encode(texts, purpose="query"))
 

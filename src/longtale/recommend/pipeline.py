@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,13 @@ from longtale.arrays import Floats, Mask
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
-from longtale.contracts import Citing
+from longtale.contracts import Citing, Forgetting
+from longtale.data.arrivals import Arrivals
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.event import DEFAULT_KINDS, EventKind
+from longtale.data.forgetting import without_user
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.data.splits.bands import bands
@@ -30,7 +33,13 @@ from longtale.recommend.answer import Answer
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.present import UNSCORED, Presenter, Stages
-from longtale.recommend.renewal import new_items, read_arrivals, with_arrivals, with_catalog
+from longtale.recommend.renewal import (
+    new_items,
+    read_arrivals,
+    with_arrivals,
+    with_catalog,
+    with_changes,
+)
 from longtale.recommend.screen import Screen
 from longtale.recommend.settings import SlateSettings
 from longtale.recommend.slating import Said, Slating
@@ -100,7 +109,7 @@ class Recommender:
         stages.mark("query")
         slate = self.slate(queries, _checked(n), exclude=screen.excluded, dials=dials)
         stages.mark("score")
-        return self._presenter.answer(queries, slate, stages)
+        return self.presenter.answer(queries, slate, stages)
 
     def similar(
         self,
@@ -120,10 +129,10 @@ class Recommender:
         queries = self._query(None, [item], "")
         screen = self._screen(filter, [item], at)
         stages.mark("query")
-        alike = self._trusting(ITEM_TO_ITEM)
+        alike = self.trusting(ITEM_TO_ITEM)
         slate = alike.slate(queries, _checked(n), exclude=screen.excluded)
         stages.mark("score")
-        return self._presenter.answer(queries, slate, stages)
+        return self.presenter.answer(queries, slate, stages)
 
     def search(
         self,
@@ -169,9 +178,17 @@ class Recommender:
         hits = Candidates.best(shares.sum(axis=0), _checked(n), exclude=screen.excluded)
         slate = Slate.of(hits, shares, sources=tuple(parts), degraded=degraded)
         stages.mark("score")
-        return self._presenter.answer(queries, slate, stages)
+        return self.presenter.answer(queries, slate, stages)
 
-    def slate(self, queries: Queries, k: int, *, exclude: Mask, dials: Dials = AT_REST) -> Slate:
+    def slate(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        exclude: Mask,
+        dials: Dials = AT_REST,
+        nudges: Mapping[str, Floats] = MappingProxyType({}),
+    ) -> Slate:
         """Answer a batch: the k best allowed items of each request; it always answers.
 
         Args:
@@ -179,13 +196,14 @@ class Recommender:
             k: length of the slates.
             exclude: bool (B, N), items that must not come.
             dials: what is turned.
+            nudges: by name, what else is added to each score, float32 (B, N).
         """
         found = self.hybrid.source_scores(queries, self.dataset.n_items)
         blender = self.hybrid.blender
         contributions = blender.contributions(queries, found.scores)
         unscored = np.isneginf(contributions[0])
         contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
-        said = Said(self.hybrid.sources, found.scores, contributions, found.failed)
+        said = Said(self.hybrid.sources, found.scores, contributions, found.failed, nudges)
         slate = self._slating.slate(queries, said, k, exclude=exclude, dials=dials)
         weights = blender.weights_at(queries, found.scores, slate.candidates.items)
         return replace(slate, weights=weights)
@@ -203,6 +221,24 @@ class Recommender:
         catalog = new_items(self.catalog, frame, ids)
         dataset, item_vectors, hybrid = with_catalog(
             self.dataset, self.item_vectors, self.hybrid, catalog
+        )
+        return replace(self, dataset=dataset, item_vectors=item_vectors, hybrid=hybrid)
+
+    def with_changes(self, frame: pl.DataFrame, *, ids: str = "item_id") -> Recommender:
+        """Let items be described anew: filters, search and meaning go by it at once.
+
+        What was learned of an item's words together with behaviour stays until the next training.
+
+        Args:
+            frame: one row per item that is there already; columns as in the catalogue, all of them.
+            ids: the column that holds the ids.
+
+        Raises:
+            DataError: there is no such column.
+            UnknownIdError: an item is not in the catalogue.
+        """
+        dataset, item_vectors, hybrid = with_changes(
+            self.dataset, self.item_vectors, self.hybrid, frame, ids
         )
         return replace(self, dataset=dataset, item_vectors=item_vectors, hybrid=hybrid)
 
@@ -228,9 +264,25 @@ class Recommender:
             UnknownIdError: an item is not in the catalogue.
             DataError: a kind is not one of the data's.
         """
-        events = read_arrivals(self.dataset, users, items, kinds, times, known_kinds)
+        return self.having_learned(
+            read_arrivals(self.dataset, users, items, kinds, times, known_kinds)
+        )
+
+    def having_learned(self, events: Arrivals) -> Recommender:
+        """Learn from events in rows; see `with_events`."""
         dataset, hybrid = with_arrivals(self.dataset, self.hybrid, events)
         return replace(self, dataset=dataset, hybrid=hybrid)
+
+    def without_user(self, row: int) -> Recommender:
+        """Forget a user: what they did answers nobody any more, and their id is gone.
+
+        What models learned from all users together stays until the next training.
+        """
+        dataset = without_user(self.dataset, row)
+        retrievers = tuple(
+            r.without_user(row) if isinstance(r, Forgetting) else r for r in self.hybrid.retrievers
+        )
+        return replace(self, dataset=dataset, hybrid=replace(self.hybrid, retrievers=retrievers))
 
     @property
     def catalog(self) -> Catalog:
@@ -238,7 +290,8 @@ class Recommender:
         return self.dataset.catalog
 
     @cached_property
-    def _presenter(self) -> Presenter:
+    def presenter(self) -> Presenter:
+        """What turns slates of rows into answers."""
         known = bands(self.dataset)
         citing = {r.name: r for r in self.hybrid.retrievers if isinstance(r, Citing)}
         return Presenter(self.catalog, known, citing, self.version)
@@ -267,7 +320,7 @@ class Recommender:
         moment = datetime.now(UTC) if at is None else at
         return Screen.of(self.catalog, condition=condition, exclude=exclude, at=moment)
 
-    def _trusting(self, sources: Sequence[str]) -> Recommender:
+    def trusting(self, sources: Sequence[str]) -> Recommender:
         """Give the same recommender, which asks only some of its sources and trusts them alike."""
         equal = ConvexBlend.equal(self.hybrid.sources, sources)
         return replace(self, hybrid=replace(self.hybrid, blender=equal), ranker=None)
@@ -286,7 +339,7 @@ class Recommender:
                 f"search needs the retriever '{SemanticRetriever.name}', and this recommender has "
                 f"only {', '.join(self.hybrid.sources)}; add it to models.use and train again"
             )
-        hybrid = self._trusting([SemanticRetriever.name]).hybrid
+        hybrid = self.trusting([SemanticRetriever.name]).hybrid
         found = hybrid.source_scores(queries, self.dataset.n_items)
         return standardised(found.scores).sum(axis=0), found.failed
 

@@ -19,7 +19,7 @@ from longtale.data.event import EventKind
 from longtale.data.live import Live
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError
-from longtale.recommend.assemble import grown
+from longtale.recommend.assemble import grown, read_again
 from longtale.recommend.item_vectors import ItemVectors
 
 
@@ -51,6 +51,20 @@ def with_catalog(
     dataset = replace(dataset, catalog=catalog)
     retrievers = tuple(grown(r, vectors.vectors, catalog) for r in hybrid.retrievers)
     return dataset, vectors, Hybrid(retrievers, hybrid.blender.knowing(dataset))
+
+
+def with_changes(
+    dataset: Dataset, item_vectors: ItemVectors, hybrid: Hybrid, frame: pl.DataFrame, ids: str
+) -> tuple[Dataset, ItemVectors, Hybrid]:
+    """Let all parts know new descriptions of known items; see `Recommender.with_changes`."""
+    if ids not in frame.columns:
+        raise DataError(f"no column '{ids}' among {frame.columns}; name the column of the ids")
+    rows = [dataset.items.row(item) for item in frame[ids].cast(pl.String)]
+    catalog = dataset.catalog.described_anew(rows, frame.drop(ids))
+    dataset = replace(dataset, catalog=catalog)
+    vectors = item_vectors.read_again(catalog, rows)
+    retrievers = tuple(read_again(r, vectors.vectors) for r in hybrid.retrievers)
+    return dataset, vectors, replace(hybrid, retrievers=retrievers)
 
 
 def read_arrivals(

@@ -38,9 +38,7 @@ class Screen:
             FilterError: the condition cannot be parsed or applied.
             UnknownIdError: an excluded id does not exist.
         """
-        excluded = np.zeros(len(catalog), dtype=np.bool_)
-        if condition.strip():
-            excluded |= ~catalog.matching(_parsed(condition))
+        excluded = ruled_out(catalog, condition)
         if catalog.has_availability:
             excluded |= ~catalog.available(microseconds(at))
         for item in exclude:
@@ -50,6 +48,17 @@ class Screen:
     def without_seen(self, dataset: Dataset, queries: Queries) -> Screen:
         """Exclude also what these users have met: their histories and their dismissals."""
         return Screen(self.excluded | met(dataset, queries))
+
+
+def ruled_out(catalog: Catalog, condition: str) -> Mask:
+    """Say which items do not meet a filter, bool (N,); a blank one lets everything through.
+
+    Raises:
+        FilterError: the condition cannot be parsed or applied.
+    """
+    if not condition.strip():
+        return np.zeros(len(catalog), dtype=np.bool_)
+    return ~catalog.matching(_parsed(condition))
 
 
 def met(dataset: Dataset, queries: Queries) -> Mask:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -36,12 +37,14 @@ class Said:
         scores: float32 (S, B, N), as the retrievers gave them.
         contributions: float32 (S, B, N), what each adds to the blended score.
         degraded: names of the parts that failed.
+        nudges: by name, what is added to the score after the ranker, float32 (B, N).
     """
 
     sources: tuple[str, ...]
     scores: Floats
     contributions: Floats
     degraded: tuple[str, ...]
+    nudges: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,8 @@ class Slating:
                 degraded = (*degraded, "ranker")
             else:
                 names, contributions = _added(names, contributions, "ranker", moved)
+        for name, nudge in said.nudges.items():
+            names, contributions = _added(names, contributions, name, nudge)
         if dials.long_tail:
             turned = self._long_tail.turned(dials.long_tail)
             scores = contributions.sum(axis=0)

@@ -1,0 +1,134 @@
+"""What one process of the service is made of; the modules beside it say what is done with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from longtale.contracts import EventStore
+from longtale.data.record import Appended, Record, RecordKind
+from longtale.errors import QueryError, StoreError
+from longtale.feedback.group_commit import SlateKeeper
+from longtale.feedback.sessions import Limiter, Sessions
+from longtale.monitor.telemetry import Telemetry
+from longtale.recommend.answer import Answer
+from longtale.recommend.service_settings import ServeSettings
+from longtale.recommend.settings import LongtaleSettings
+from longtale.serve.admission import Gate
+from longtale.serve.engine import Engine
+from longtale.serve.pace import Pace
+from longtale.serve.registry import Registry
+
+N_RECENT = 50
+"""Items of a session that an answer knows."""
+
+
+@dataclass(eq=False)
+class Service:
+    """Engine, store and what stands around them; one per process.
+
+    Args:
+        engine: the running model.
+        settings: of the whole project.
+        sessions: what anonymous visitors touched.
+        limiter: shares of requests.
+        telemetry: what is counted.
+        keeper: keeps slates in the background.
+        registry: the bundles that may answer.
+        gate: the places for requests.
+        pace: how long each rung of the ladder takes.
+        started_at: seconds since 1970.
+        store_failed_at: when the store failed last, seconds since 1970; 0 while all is well.
+    """
+
+    engine: Engine
+    settings: LongtaleSettings
+    sessions: Sessions
+    limiter: Limiter
+    telemetry: Telemetry
+    keeper: SlateKeeper
+    registry: Registry
+    gate: Gate
+    pace: Pace = field(default_factory=Pace)
+    started_at: float = field(default_factory=time.time)
+    store_failed_at: float = 0.0
+
+    @property
+    def serve(self) -> ServeSettings:
+        """The settings of the service."""
+        return self.settings.serve
+
+    @property
+    def store(self) -> EventStore:
+        """The log."""
+        return self.engine.store
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What does not work as it should at the moment."""
+        found = ["store"] if self.store_failed_at else []
+        if self.sessions.is_degraded or self.limiter.is_degraded:
+            found.append("sessions")
+        return tuple(found)
+
+    def append(self, records: Sequence[Record]) -> Appended:
+        """Keep records durably, and know them.
+
+        Raises:
+            StoreError: they could not be kept.
+        """
+        try:
+            done = self.engine.append(records)
+        except StoreError:
+            self.note_store(is_up=False)
+            raise
+        self.note_store(is_up=True)
+        touched: dict[str, list[str]] = {}
+        for record in records:
+            if record.kind is RecordKind.SESSION_EVENT and record.body is not None:
+                touched.setdefault(record.subject, []).append(record.body["item"])
+        for session, items in touched.items():
+            self.sessions.add(session, items)
+        self.telemetry.acknowledged(done.seq)
+        self.telemetry.applied(self.engine.world.seq)
+        return done
+
+    def catch_up(self, min_seq: int) -> None:
+        """Know the log at least up to a number.
+
+        Raises:
+            QueryError: the log does not go so far.
+            StoreError: the log cannot be read, and what is known does not reach so far.
+        """
+        if min_seq <= self.engine.world.seq:
+            return
+        reached = self.engine.catch_up(min_seq)
+        if reached < min_seq:
+            raise QueryError(
+                f"min_seq is {min_seq}, and the log ends at {reached}; "
+                "give a seq that an earlier answer named"
+            )
+
+    def recent(self, session: str | None) -> tuple[str, ...]:
+        """Give what a session touched, oldest first."""
+        return () if session is None else tuple(self.sessions.recent(session, N_RECENT))
+
+    def count(self, answer: Answer) -> None:
+        """Count a slate that is about to be sent."""
+        self.telemetry.slate_served(
+            items=[item.id for item in answer.items],
+            bands=[item.band.value for item in answer.items],
+            degraded=answer.degraded,
+            stages=answer.stages,
+        )
+
+    def note_store(self, *, is_up: bool) -> None:
+        """Remember whether the store could be used last."""
+        self.store_failed_at = 0.0 if is_up else time.time()
+        self.telemetry.store_is(up=is_up)
+
+    def close(self) -> None:
+        """Write what waits, and let go of all that was opened."""
+        self.keeper.close()
+        self.engine.close()
