@@ -12,7 +12,7 @@ from longtale.errors import StoreError
 
 PATIENCE_S = 5.0
 """How long a store waits for a lock, a connection or an answer before it says that it cannot."""
-_MOST = 8  # connections of one process; a PostgreSQL server allows 100 to all who ask
+MOST = 8  # connections of one process; a PostgreSQL server allows 100 to all who ask
 
 
 class Closable(Protocol):
@@ -40,7 +40,7 @@ class Connections(Generic[C]):
         self._connect = connect
         self._is_alive = is_alive
         self._idle: deque[C] = deque()
-        self._places = BoundedSemaphore(_MOST)
+        self._places = BoundedSemaphore(MOST)
         self._turn = Lock()
         self._is_closed = False
 
@@ -53,7 +53,7 @@ class Connections(Generic[C]):
         """
         if not self._places.acquire(timeout=PATIENCE_S):
             raise StoreError(
-                f"all {_MOST} connections to the store have been in use for {PATIENCE_S:g} s; "
+                f"all {MOST} connections to the store have been in use for {PATIENCE_S:g} s; "
                 "try again later"
             )
         try:

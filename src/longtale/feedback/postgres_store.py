@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -17,6 +18,8 @@ from longtale.feedback.connections import PATIENCE_S, Connections
 from longtale.feedback.rows import Row, kept_text
 from longtale.feedback.sql_store import Connection, SQLStore
 
+LONGEST_S = 2 * PATIENCE_S
+"""How long an answer is waited for; the server's own patience ends first, unless it hangs."""
 _PATIENCE_MS = int(1000 * PATIENCE_S)
 _DEFAULTS: dict[str, Any] = {
     "application_name": "longtale",
@@ -74,8 +77,8 @@ class PostgresStore(SQLStore):
 class _Session(psycopg.Connection[tuple[Any, ...]]):
     """A connection that takes `?` for values, and waits for no answer for ever."""
 
-    patience_s = 2 * PATIENCE_S
-    """The server's own patience ends first, unless it hangs."""
+    patience_s: float | None = None
+    """How long, where it is not LONGEST_S."""
 
     def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
         return super().execute(query.replace("?", "%s").encode(), params, **how)
@@ -85,7 +88,8 @@ class _Session(psycopg.Connection[tuple[Any, ...]]):
             cursor.executemany(statement.replace("?", "%s").encode(), values)
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **how: Any) -> Any:
-        return super().wait(_within(self.patience_s, gen), *args, **how)
+        patience_s = LONGEST_S if self.patience_s is None else self.patience_s
+        return super().wait(_within(patience_s, gen), *args, **how)
 
 
 def _within(seconds: float, talk: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
@@ -153,13 +157,13 @@ class _PostgresDatabase:
 
     def compact(self) -> None:
         with self._told(), self._connections.borrowed_to_write() as session:
-            session.patience_s = float("inf")
+            session.patience_s = math.inf
             session.execute("SET statement_timeout = 0")
             for table in ("longtale_records", "longtale_slates"):
                 session.execute(f"VACUUM FULL {table}")
             self._clean_write_ahead_log(session)
             session.execute(f"SET statement_timeout = {_PATIENCE_MS}")
-            session.patience_s = _Session.patience_s
+            session.patience_s = None
 
     def close(self) -> None:
         self._connections.close()
@@ -217,7 +221,11 @@ class _PostgresDatabase:
 
 
 def _has_tables(session: _Session) -> bool:
-    (is_there,) = session.execute("SELECT to_regclass('longtale_clock') IS NOT NULL").fetchone()
+    # Not to_regclass, which may answer from what it looked up before it waited for a lock.
+    (is_there,) = session.execute(
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'longtale_clock'"
+        " AND pg_table_is_visible(oid))"
+    ).fetchone()
     return is_there
 
 

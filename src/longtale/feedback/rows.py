@@ -25,15 +25,10 @@ def row_of(record: Record) -> Row:
     Raises:
         DataError: its id or subject is no text that can be kept, or its body is not JSON.
     """
-    what = f"the record {record.id!r}"
+    id_, subject = kept_text(record.id), kept_text(record.subject)
+    what = f"the record {id_!r}"
     body = None if record.body is None else _json(record.body, what)
-    return (
-        kept_text(record.id),
-        record.kind,
-        kept_text(record.subject),
-        body,
-        _time(record.at, what),
-    )
+    return id_, record.kind, subject, body, _time(record.at, what)
 
 
 def stored_of(row: LogRow) -> Stored:
@@ -45,9 +40,10 @@ def stored_of(row: LogRow) -> Stored:
 
 def slate_row(slate: KeptSlate) -> SlateRow:
     """Give a slate as every store keeps it; raises as `row_of` does."""
-    what = f"the slate {slate.id!r}"
+    id_ = kept_text(slate.id)
+    what = f"the slate {id_!r}"
     user = None if slate.user is None else kept_text(slate.user)
-    return kept_text(slate.id), user, _time(slate.at, what), _json(slate.body, what)
+    return id_, user, _time(slate.at, what), _json(slate.body, what)
 
 
 def slate_of(row: SlateRow) -> KeptSlate:
