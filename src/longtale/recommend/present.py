@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longtale.arrays import Floats, Rows
 from longtale.contracts import Citing
 from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.query import Queries
 from longtale.data.splits.bands import BANDS
 from longtale.recommend.answer import Answer, AnswerItem, Json, Reason
-from longtale.recommend.reasons import N_EVIDENCE, Cited, reason, strongest
+from longtale.recommend.reasons import Cited, reason, reasons
 
 UNSCORED = np.float32(-1e6)
 """Where items start that no source can score: behind all others, the most touched first."""
@@ -68,8 +67,15 @@ class Presenter:
         """Present the slate of a batch of one."""
         rows = slate.candidates.items[0]
         rows = rows[rows >= 0]
-        has_words = queries.text_vectors is not None
-        whys = self._reasons(queries.histories.items, slate, rows, has_words=has_words)
+        whys = reasons(
+            slate.sources,
+            slate.contributions[:, 0, : len(rows)],
+            queries.histories.items,
+            rows,
+            citing=self.citing,
+            named=self._named,
+            has_words=queries.text_vectors is not None,
+        )
         items = tuple(
             self._item(row, place, slate, whys[place]) for place, row in enumerate(rows.tolist())
         )
@@ -83,7 +89,20 @@ class Presenter:
             items=items,
         )
 
-    def _item(self, row: int, place: int, slate: Slate, why: Reason) -> AnswerItem:
+    def pinned(self, row: int) -> AnswerItem:
+        """Present an item that editors put where it stands; it has no score."""
+        return AnswerItem(
+            id=self.ids[row],
+            rank=1,
+            score=None,
+            sources={},
+            weights={},
+            band=BANDS[self.bands[row]],
+            reasons=(reason("chosen_by_editors", 1.0),),
+            item=self._attributes(row),
+        )
+
+    def _item(self, row: int, place: int, slate: Slate, whys: tuple[Reason, ...]) -> AnswerItem:
         score = float(slate.candidates.scores[0, place])
         is_scored = score > FILLS
         shares, weights = slate.contributions[:, 0, place], slate.weights[:, 0, place]
@@ -97,38 +116,18 @@ class Presenter:
             rank=place + 1,
             score=score if is_scored else None,
             band=BANDS[self.bands[row]],
-            reasons=(why,),
+            reasons=whys,
             item=self._attributes(row),
             propensity=chance,
             **named,
         )
 
-    def _reasons(self, history: Rows, slate: Slate, rows: Rows, *, has_words: bool) -> list[Reason]:
-        """Give the main reason for each of K items."""
-        mains = [strongest(shares) for shares in slate.contributions[:, 0].T.tolist()]
-        evidence = {
-            source: self.citing[slate.sources[source]].evidence(history, rows)
-            for source in {source for source, _ in mains[: len(rows)]}
-            if len(history) and slate.sources[source] in self.citing
-        }
-        return [
-            reason(
-                slate.sources[source],
-                weight,
-                self._cited(history, evidence[source][:, place]) if source in evidence else [],
-                has_words=has_words,
-            )
-            for place, (source, weight) in enumerate(mains[: len(rows)])
-        ]
-
-    def _cited(self, history: Rows, speaks: Floats) -> list[Cited]:
-        strongest_first = np.argsort(-speaks, kind="stable")[: 2 * N_EVIDENCE]
-        rows = dict.fromkeys(int(history[e]) for e in strongest_first if speaks[e] > 0)
-        return [Cited(self.ids[row], self.titles[row]) for row in list(rows)[:N_EVIDENCE]]
+    def _named(self, row: int) -> Cited:
+        return Cited(self.ids[row], self.titles[row])
 
     def _attributes(self, row: int) -> dict[str, Json]:
         values = self.catalog.frame.row(row, named=True)
-        return {name: _plain(value) for name, value in values.items()}
+        return {name: plain(value) for name, value in values.items()}
 
     @cached_property
     def ids(self) -> list[str]:
@@ -141,15 +140,16 @@ class Presenter:
         return self.catalog.titles()
 
 
-def _plain(value: Any) -> Json:
+def plain(value: Any) -> Json:
+    """Give an attribute as JSON can hold it: times as text, what is not finite as null."""
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): plain(part) for key, part in value.items()}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)

@@ -1,0 +1,1 @@
+"""Explanations that are true: read off the score itself, and tried before they are claimed."""
