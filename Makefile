@@ -17,7 +17,7 @@ TESTS := -m pytest -q -n auto --maxprocesses 4
 check test test-core test-slow: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint check test test-core test-slow format docs constraints bench clean
+.PHONY: help install services demo lint check test test-core test-slow format docs constraints bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ $(CORE)/installed: pyproject.toml constraints.txt
 
 comma := ,
 
+services:  ## install the servers that tests start for themselves
+	scripts/services.sh
+
 demo: install  ## train on the bundled films, evaluate, recommend
 	$(BIN)/longtale demo
 
@@ -55,10 +58,10 @@ lint: install  ## format, lint, types, import contract
 check: lint  ## the gate: lint, and the fast tests with the documents
 	$(BIN)/python $(TESTS) -m 'not slow and not torch and not realdata'
 
-test: lint  ## the gate with all tests but the slow ones
+test: services lint  ## the gate with all tests but the slow ones
 	$(BIN)/python $(TESTS) -m 'not slow'
 
-test-core: $(CORE)/installed  ## the fast tests where torch is not installed
+test-core: services $(CORE)/installed  ## the fast tests where torch is not installed
 	! $(CORE)/bin/python -c 'import torch' 2>/dev/null
 	! $(CORE)/bin/python -c 'import transformers' 2>/dev/null
 	$(CORE)/bin/python $(TESTS) --doctest-ignore-import-errors -m 'not slow and not torch'

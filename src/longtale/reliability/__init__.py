@@ -1,0 +1,1 @@
+"""Tries of what is promised: what a user can run against an installed copy."""
