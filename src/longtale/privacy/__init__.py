@@ -1,0 +1,1 @@
+"""Personal data: found in free text, and taken out of it."""
