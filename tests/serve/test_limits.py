@@ -204,7 +204,7 @@ HASTY = AdmissionSettings(read_timeout_s=0.01)
 def test_a_body_that_does_not_come_is_not_waited_for(path):
     scope = request("POST", path, headers={"content-length": "100"})
     told = ask(limited(settings=HASTY), scope, sending(b"begun", is_whole=False))
-    assert (told.status, told.json["code"]) == (408, "body_timeout")
+    assert (told.status, told.json["code"]) == (408, "too_slow")
     assert "after 5 bytes" in told.json["detail"]
 
 

@@ -180,7 +180,7 @@ async def _in_time(reading: Awaitable[bytes | None], seconds: float, body: Body)
             return await reading
     except TimeoutError:
         raise Problem(
-            Code.BODY_TIMEOUT,
+            Code.TOO_SLOW,
             f"the body was still coming when its time was up, after {body.n_bytes} bytes",
             hint="send it faster, or less at once",
             headers=CLOSE,

@@ -63,7 +63,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found", 404, "Nothing is served at this address"
     UNKNOWN_ID = "unknown_id", 404, "There is nothing with this id"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This address does not know the method"
-    BODY_TIMEOUT = "body_timeout", 408, "The body took too long to come"
+    TOO_SLOW = "too_slow", 408, "The request took too long to come"
     CONFLICT = "conflict", 409, "The request does not fit the state of things"
     BODY_TOO_LARGE = "body_too_large", 413, "The body is too large"
     URL_TOO_LONG = "url_too_long", 414, "The address is too long"
