@@ -98,6 +98,13 @@ def test_a_body_that_is_longer_than_it_says_is_cut_off():
     assert post(bytes(LIMIT + 1), parts=9, headers={"content-length": "5"}).status == 413
 
 
+def test_a_body_that_unpacks_to_nothing_may_be_no_longer_than_others():
+    empty_block = b"\x00\x00\x00\xff\xff"  # RFC 1951, 3.2.4
+    packed = b"\x78\x9c" + empty_block * (LIMIT // 5)
+    told = post(packed, parts=20, headers={"content-encoding": "deflate"})
+    assert told.status == 413
+
+
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/bulk/items"])
 def test_a_bomb_takes_little_memory(path):
     bomb = gzip.compress(bytes(100 * LIMIT))

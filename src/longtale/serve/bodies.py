@@ -44,7 +44,6 @@ class Body:
         self._zip = None if bits is None else zlib.decompressobj(bits)
         self._packed = b""
         self._has_more = True
-        self._is_full = False
 
     async def next(self) -> bytes | None:
         """Give the next piece, which may be empty; None where whoever sent it is gone.
@@ -52,7 +51,7 @@ class Body:
         Raises:
             Problem: it is too long, or not packed as it says.
         """
-        if self._packed or self._is_full:
+        if self._packed:
             await asyncio.sleep(0)  # others get their turn between the pieces of a large chunk
         else:
             message = await self.receive()
@@ -65,7 +64,7 @@ class Body:
         piece = self._unpacked()
         self.n_bytes += len(piece)
         self._check(self.n_bytes)
-        self.is_over = not (self._has_more or self._packed or self._is_full)
+        self.is_over = not (self._has_more or self._packed)
         if self.is_over and self._zip is not None and not self._zip.eof:
             raise _not_packed_so("it ends too early")
         return piece
@@ -82,8 +81,6 @@ class Body:
         if self._zip.unused_data:
             raise _not_packed_so("something stands behind its end")
         self._packed = self._zip.unconsumed_tail
-        # zlib may hold back a part of what it has unpacked although it has read all of its input.
-        self._is_full = len(piece) == PIECE_BYTES and not self._zip.eof
         return piece
 
     def _check(self, n_bytes: int) -> None:
