@@ -16,7 +16,9 @@ _ISSUER = re.compile(
 )
 """First digits and lengths of Visa, Mastercard, American Express, JCB, Mir, Discover, RuPay, Troy,
 Diners, UnionPay and Maestro (ISO/IEC 7812 and the lists of the issuers)."""
-_CARD_CUE = re.compile(r"card|visa|master|amex|credit|debit|karte|carte|tarjeta|卡", re.IGNORECASE)
+_CARD_CUE = re.compile(
+    r"card|\bcc\b|visa|master|amex|credit|debit|karte|carte|tarjeta|卡", re.IGNORECASE
+)
 _SHAPES = frozenset(
     [(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 5, 6), (6, 13), (8, 8)]
 )
@@ -37,7 +39,7 @@ IBAN_LENGTHS: Mapping[str, int] = {
 
 def cards(text: str) -> Iterator[Found]:
     """Give the numbers of payment cards."""
-    for groups in runs(text, 13):
+    for groups in runs(text, 12):
         for first in range(len(groups)):
             for n in (5, 4, 3, 2, 1):
                 number = groups[first : first + n]
@@ -50,10 +52,12 @@ def _is_card(text: str, number: Sequence[Group]) -> bool:
     if len(sizes) > 1 and (sizes not in _SHAPES or len({group.sign for group in number[1:]}) > 1):
         return False
     digits = joined(number)
-    if not (13 <= len(digits) <= 19 and _ISSUER.fullmatch(digits) and check_digits.luhn(digits)):
+    if not (12 <= len(digits) <= 19 and check_digits.luhn(digits)):
         return False
-    is_rare = len(digits) in (13, 14) and len(sizes) == 1  # as many digits as a bar code
-    return not is_rare or _CARD_CUE.search(before(text, number[0].start)) is not None
+    is_short = len(digits) < 15 and len(sizes) == 1  # as many digits as a bar code
+    if _ISSUER.fullmatch(digits) and not is_short:
+        return True
+    return _CARD_CUE.search(before(text, number[0].start)) is not None
 
 
 def ibans(text: str) -> Iterator[Found]:

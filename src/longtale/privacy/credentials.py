@@ -67,10 +67,9 @@ def secrets(text: str) -> Iterator[Found]:
 
 
 def _looks_drawn(value: str) -> bool:
-    """Say whether something is no word: it has a digit, or signs within."""
-    return len(value) >= 4 and (
-        any(c.isdigit() for c in value) or any(not c.isalnum() and c not in "-'’" for c in value)
-    )
+    """Say whether something is no word: it has a digit, or signs within, or is very long."""
+    has_signs = any(not c.isalpha() and c not in "-'" for c in value)
+    return len(value) >= 16 or (len(value) >= 4 and has_signs)
 
 
 def _is_mixed(value: str) -> bool:

@@ -91,7 +91,7 @@ def _found_beside(text: str, known: Sequence[tuple[int, int]]) -> list[Found]:
         pieces += [text[at:start], HIDDEN]
         length += start - at + 1
         at = end
-    read = "".join(pieces)
+    read = "".join(pieces[:-1])
     found = []
     for each in _apart(each for finder in _FINDERS for each in finder(read)):
         begins, origin = kept[bisect_right(kept, (each.start, len(text))) - 1]

@@ -14,7 +14,7 @@ from longtale.privacy.scan import before
 Check = Callable[[str], bool]
 
 _SEPARATORS = re.compile(r"[\s.()+-]")
-_SOME_DIGITS = re.compile(r"\d(?:[^\d]{0,3}\d){5}")
+_SOME_DIGITS = re.compile(r"\d(?:[^\d]{0,3}\d){3}")
 
 
 class _Form(NamedTuple):
@@ -80,7 +80,7 @@ _S = "[ .-]?"
 _ID_CUE = r"\bid\b|identity|personal|national|身份|证件"
 _FORMS = (
     _Form("United States", r"\d{3}([ -])\d\d\1\d{4}", _is_ssn),
-    _Form("United States", r"\d{9}", _is_ssn, r"\bssn\b|social security|\bitin\b"),
+    _Form("United States", r"\d{3}[ -]?\d\d[ -]?\d{4}", cue=r"\bssn\b|social security|\bitin\b"),
     _Form("China", rf"\d{{6}}{_S}\d{{8}}{_S}\d{{3}}[\dX]", _is_resident),
     _Form("United Kingdom", r"(?![DFIQUV])[A-Z](?![DFIQUVO])[A-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"),
     _Form("United Kingdom", rf"\d{{3}}{_S}\d{{3}}{_S}\d{{4}}", cue=r"\bnhs\b"),
@@ -142,7 +142,7 @@ _READ = tuple(
     (
         re.compile(form.pattern + _ENDS, re.IGNORECASE),
         form.is_valid,
-        re.compile(form.cue, re.IGNORECASE) if form.cue else None,
+        re.compile(form.cue, re.IGNORECASE | re.ASCII) if form.cue else None,
     )
     for form in _FORMS
 )

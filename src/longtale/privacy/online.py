@@ -7,21 +7,20 @@ import re
 from collections.abc import Iterator
 
 from longtale.privacy.kind import Found, Kind
-from longtale.privacy.scan import BEGINS, CJK, ENDS, any_of, says, words
+from longtale.privacy.scan import BEGINS, CJK, ENDS, SIGN, any_of, says, words
 
-_SIGN = rf"[^\W{CJK}]"
-_LOCAL = rf"(?:{_SIGN}|[.+%&'-])"
-_DOMAIN = rf"(?:(?:{_SIGN}|-){{1,63}}\.){{1,8}}(?:xn--[a-z\d-]{{2,59}}|[a-z]{{2,24}})(?![a-z\d-])"
+_LOCAL = rf"(?:{SIGN}|[.+%&'-])"
+_DOMAIN = rf"(?:(?:{SIGN}|-){{1,63}}\.){{1,8}}(?:xn--[a-z\d-]{{2,59}}|[a-z]{{2,24}})(?![a-z\d-])"
 _EMAIL = re.compile(
     rf"(?<![.+%&'-]){BEGINS}{_LOCAL}{{1,128}}@(?:{_DOMAIN}|\[[\d.]{{7,15}}\])", re.IGNORECASE
 )
 _OPEN, _SHUT = r"\s?[\[({<]\s?", r"\s?[\])}>]\s?"
 _SPOKEN_AT = rf"(?:{_OPEN}(?:at|arroba|@){_SHUT}|\sat\s)"
 _SPOKEN_DOT = rf"(?:{_OPEN}(?:dot|punkt|\.){_SHUT}|\sdot\s|\.)"
-_WORD = rf"(?:{_SIGN}|[+-]){{1,40}}"
+_WORD = rf"(?:{SIGN}|[+-]){{1,40}}"
 _SPOKEN = re.compile(
     rf"{BEGINS}{_WORD}(?:{_SPOKEN_DOT}{_WORD}){{0,3}}(?P<at>{_SPOKEN_AT}){_WORD}"
-    rf"(?:{_SPOKEN_DOT}{_WORD}){{1,3}}(?![\w-])",
+    rf"(?:{_SPOKEN_DOT}{_WORD}){{1,3}}(?!-){ENDS}",
     re.IGNORECASE,
 )
 _SPOKEN_SIGNS = (" dot ", "at)", "at]", "at}", "at>", "at )", "at ]", "@)", "@]", "arroba")
@@ -37,7 +36,7 @@ _SITES = any_of(
 )
 _ACCOUNT = re.compile(
     rf"(?:{BEGINS}{_SITES}(?:\s(?:id|name|handle|user|account))?(?:\s?[:=]\s?|\sis\s|\s(?=@))"
-    rf"|{BEGINS}(?:discord|snapchat|telegram|skype|wechat|insta|instagram)\s(?=[\w.]*[\d_.#])"
+    rf"|{BEGINS}{_SITES}\s(?=[a-z][a-z._-]{{0,30}}[\d_.#])"
     rf"|(?:微信号?|薇信|微博|{BEGINS}QQ号?)\s?[:=是]?\s?)(?P<name>@?\w(?:[\w#-]|\.(?=\w)){{2,38}})"
     r"|\bu/(?P<reddit>[\w-]{3,20})",
     re.IGNORECASE,
@@ -65,7 +64,8 @@ _VERSION = re.compile(
     r"(?:\b(?:version|release|firmware|build|ver|rev|section|chapter)|§)\.?\s?v?$", re.IGNORECASE
 )
 _IPV6 = re.compile(
-    r"(?<![\w:.])(?:[\da-f]{0,4}:){2,8}(?:[\da-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?", re.IGNORECASE
+    rf"(?<![:.]){BEGINS}" r"(?:[\da-f]{0,4}:){2,8}(?:[\da-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?",
+    re.IGNORECASE,
 )
 
 

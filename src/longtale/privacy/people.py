@@ -54,10 +54,10 @@ _PATTERNS = tuple(
         rf"{BEGINS}[Tt]his is\s(?P<name>{_FULL})(?=,?\s(?:speaking|here|calling|writing|from\s))",
         rf"{BEGINS}(?:{_I_AM}|[Ii]t's)\s(?P<name>{_PART}\s{_PART})(?=\s(?:from|calling|and I)\b|,)",
         rf"{BEGINS}(?i:{_REGARDS})\s+-?\s?(?P<name>{_FULL})",
-        rf"{BEGINS}(?i:{_LAST_LINE})[,.!]?\s?\n\s?-?\s?(?P<name>{_FULL})\s*(?:$|\n)",
+        rf"{BEGINS}(?i:{_LAST_LINE})[,.!]?\s?\n\s?-?\s?(?P<name>{_FULL})\.?\s*(?:$|\n)",
         rf"{BEGINS}(?i:{_ROLE}\sname|surname|contact\sperson|attn|cardholder|nombre|vorname|nachname)"
         rf"\s?[:=]\s?(?P<name>{_FULL})",
-        rf"(?:^|[.;,!?(\n]\s?)(?i:name|nom)\s?[:=]\s?(?P<name>{_FULL})",
+        rf"(?:^|[.;,!?(。\n]\s?)(?i:name|nom)\s?[:=]\s?(?P<name>{_FULL})",
         rf"{BEGINS}Dear\s(?P<name>{_TITLE}{_FULL})",
         r"(?:我叫|我的名字[叫是]|名字叫|姓名\s?[:是为]?\s?|本人叫?|(?:联系|收件)人\s?[:是]?\s?)"
         rf"(?P<name>(?:{_COMPOUND}){_HAN}{{1,2}}|{_HAN}{{2,3}}(?!{_HAN})|{_HAN}{{2}})",
@@ -72,7 +72,7 @@ _MONTHS = any_of(
     " febbraio aprile maggio giugno luglio settembre ottobre dicembre"
 )
 _DATE = (
-    r"(?:\d{1,2}\s?[./-]\s?\d{1,2}\s?[./-]\s?(?:\d{4}|\d{2})|\d{4}[./-]\d{1,2}[./-]\d{1,2}|(?:19|20)\d{6}"
+    r"(?:\d{1,2}\s?[./-]\s?\d{1,2}(?:\s?[./-]\s?(?:\d{4}|\d{2})|\.)|\d{4}[./-]\d{1,2}[./-]\d{1,2}|(?:19|20)\d{6}"
     rf"|(?:the\s)?\d{{1,2}}(?:st|nd|rd|th|er|\.)?,?\s(?:of\s|de\s)?{_MONTHS}\.?(?:,?\s(?:de\s)?'?\d{{2,4}})?"
     rf"|{_MONTHS}\.?\s\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s\d{{4}})?|\d{{1,2}}-{_MONTHS}-\d{{2,4}}"
     r"|(?:\d{2,4}年)?\d{1,2}月\d{1,2}[日号]|\d{4}年(?:\d{1,2}月)?)(?!\w)"
@@ -83,13 +83,14 @@ _BORN = re.compile(
     r"|nacid[oa](?:\sel)?|fecha\sde\snacimiento|nat[oa](?:\sil)?|data\sdi\snascita|nascid[oa](?:\sem)?"
     r"|data\sde\snascimento|född|geboortedatum)|出生日期|出生于|出生|生日|生年月日|誕生日|生于)"
     r"(?:\s?\((?:[dmy]{1,4}[./-]?){2,3}\))?"
-    rf"\s?(?:is|was|falls|ist|est|es|[:=,#]|是|为|在)?\s?(?:on\s)?(?P<date>{_DATE})",
+    r"(?:[.?]\sit(?:'s|\sis))?\s?(?:is|was|falls|ist|est|es|[:=,#]|是|为|在)?\s?(?:on\s)?"
+    rf"(?P<date>{_DATE})",
     re.IGNORECASE,
 )
 
 
 _NAME_WORDS = words(
-    "name nom_ vorname appelle attn: cardholder contact_person regards wishes sincerely"
+    "name nombre nom_ vorname appelle attn: cardholder contact_person regards wishes sincerely"
     " respectfully yours signed heiße llamo chiamo chamo зовут naam heter grüßen cordial saludos"
     " atentamente dear i'm_ i_am_ this_is_ it's_ here_is_ 叫 名 本人 联系人 收件人"
 )

@@ -25,7 +25,8 @@ NATIONAL_DIGITS: Mapping[str, tuple[int, int]] = {
     "965": (8, 8), "966": (8, 9), "971": (8, 9), "972": (8, 9), "974": (8, 8), "977": (8, 10),
 }  # fmt: skip
 """Fewest and most digits behind the code of a country (ITU-T E.164 and national plans)."""
-_ANY_COUNTRY = (7, 12)
+_ANY_COUNTRY = (8, 15)
+"""Fewest and most digits with the code, where the country is not among these."""
 _MOST_GROUPS = 8
 
 _WORDS = any_of(
@@ -38,19 +39,20 @@ _WORDS = any_of(
 _CUE = re.compile(
     rf"(?<!\w){_WORDS}(?!\w)|\b(?:call|dial|ring|text)(?:\s(?:at|on|now|to))?[:\s]{{1,2}}[+(]{{0,2}}$"
     r"|\b(?:my|our|his|her|their|best|contact|daytime|evening|home|work|office|emergency|private)"
-    r"\s(?:new\s)?(?:number|no\.)|\bnumber\sfor\s\w{2,4}\sis\b"
+    r"\s(?:new\s)?(?:number|no\.)|\banswer(?:ing|s)?\sat\b|\bnumber\sfor\s\w{2,4}\sis\b"
     r"|电话|電話|手机|手機|联系|聯絡|聯繫|拨打|致电|来电|热线|携帯|連絡|전화|휴대폰|연락처",
     re.IGNORECASE,
 )
 _CUE_AFTER = re.compile(
-    r"[\s,(]{0,3}(?:is|ist|es|est)?\s?(?:my|our|the|mein)?\s?(?:best\s|new\s|work\s|home\s|office\s)?"
-    r"(?:mobile|cell|phone|tel|telephone|handy|number|landline|whatsapp|fax)\b(?!\s(?:of|in|case))",
+    r"[\s,(-]{0,3}(?:is|ist|es|est)?\s?(?:my|our|the|mein)?\s?(?:best\s|new\s|work\s|home\s|office\s)?"
+    r"(?:mobile|cell|phone|tel|telephone|handy|number|landline|whatsapp|fax)\b(?!\s(?:of|in|case))"
+    r"|[\s,]?[(-](?:office|desk|home|work)\b|\s(?:office|desk)\s?(?:$|\n)",
     re.IGNORECASE,
 )
 _EXTENSION = re.compile(
-    r"[ ,]{0,2}(?:ext|extn|extension|x|доб|分机|转)\b\.? ?\d{1,6}\b", re.IGNORECASE
+    r"[ ,]{0,2}(?:(?:ext|extn|extension|доб|分机|转)\.? ?|x ?)\d{1,6}(?!\d)", re.IGNORECASE
 )
-_TIGHT = re.compile(r"[ .\-/]| - |\)[ -]?|[ -]?\(")
+_TIGHT = re.compile(r"[ .\-/]| - |\)[ .-]?|[ -]?\(")
 """What may stand between two groups of one number."""
 _DATE = re.compile(
     r"(?:[0-3]?\d([./-])[01]?\d\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])[01]?\d\2[0-3]?\d)(?!\d)"
@@ -119,7 +121,7 @@ def _is_international(number: Sequence[Group]) -> bool:
             is_trunk_shown = any(group.digits == "0" and "(" in group.sign for group in number[1:])
             return fewest <= len(national) - is_trunk_shown <= most
     fewest, most = _ANY_COUNTRY
-    return not digits.startswith("0") and fewest + 3 <= len(digits) <= most + 3
+    return not digits.startswith("0") and fewest <= len(digits) <= most
 
 
 def _is_national(number: Sequence[Group]) -> bool:
@@ -129,7 +131,7 @@ def _is_national(number: Sequence[Group]) -> bool:
         trunk, digits, sizes = digits[0], digits[1:], sizes[1:]
         if trunk == "8" and sizes == (3, 3, 2, 2):
             return True
-        return trunk == "1" and sizes == (3, 3, 4) and _is_north_american(digits)
+        return trunk == "1" and sizes == (3, 3, 4)
     if sizes == (3, 3, 4) and _is_north_american(digits):
         return "/" not in number[1].sign
     if re.fullmatch(r"1[3-9]\d{9}", digits) and sizes in ((11,), (3, 4, 4), (3, 8), (7, 4)):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from longtale.privacy.kind import Found, Kind
-from longtale.privacy.scan import BEGINS, CAPITAL, before, says, words
+from longtale.privacy.scan import BEGINS, CAPITAL, ENDS, SIGN, any_of, before, says, words
 
 _WAYS = frozenset(
     words(
@@ -33,40 +33,51 @@ _WAYS = frozenset(
     )
 )
 _UNIT = (
-    r"(?i:(?:Flat|Apt|Apartment|Unit|Suite|Ste|Room|Rm|Floor|Lot|Level|Building|Bldg|Block)"
-    r"\.?\s?#?(?:\d\w{0,5}|[A-Z]\d{0,4})(?!\w)|\#\s?\w{1,5})"
+    r"(?i:(?:Flat|Apt|Apartment|Unit|Suite|Studio|Ste|Room|Rm|Floor|Lot|Level|Building|Bldg"
+    r"|Block)"
+    r"\.?(?:\s?#?\d\w{0,5}|\s#?[A-Z]\d{0,4})(?!\w)|\#\s?\w{1,5})"
 )
 _NUMBER = r"\d{1,5}(?:[/-]\d{1,5})?[A-Za-z]?"
 _TOWN = rf"{CAPITAL}[\w'.-]{{1,24}}(?:\s{CAPITAL}[\w'.-]{{1,24}}){{0,3}}"
+_STATES = any_of(
+    "Alabama Alaska Arizona Arkansas California Colorado Connecticut Delaware Florida Georgia"
+    " Hawaii Idaho Illinois Indiana Iowa Kansas Kentucky Louisiana Maine Maryland Massachusetts Michigan"
+    " Minnesota Mississippi Missouri Montana Nebraska Nevada New_Hampshire New_Jersey New_Mexico"
+    " New_York North_Carolina North_Dakota Ohio Oklahoma Oregon Pennsylvania Rhode_Island"
+    " South_Carolina South_Dakota Tennessee Texas Utah Vermont Virginia Washington West_Virginia"
+    " Wisconsin Wyoming"
+)
 _CODE = (
-    r"(?:[A-Z]{2}\.?,?\s{1,2}\d{5}(?:-\d{4})?"  # United States
+    rf"(?:(?:[A-Z]{{2}}\.?|{_STATES}),?\s{{1,2}}\d{{5}}(?:-\d{{4}})?"  # United States
     r"|(?:[A-Z]{2},?\s)?[A-Z]\d[A-Z]\s?\d[A-Z]\d"  # Canada
     r"|(?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT),?\s\d{4}"  # Australia
-    r"|[A-Z]{1,2}\d[A-Z\d]?\s\d[A-Z]{2})(?![\w-])"  # United Kingdom
+    r"|[A-Z]{1,2}\d[A-Z\d]?\s\d[A-Z]{2})"  # United Kingdom
+    rf"(?!-){ENDS}"
 )
 _STREET = re.compile(
-    rf"(?<![#$£€.,/-]){BEGINS}{_NUMBER}(?:,(?=\s[^\W\d]))?(?P<names>(?:\s(?:[\w'-]{{2,25}}|\w{{1,3}}\.)){{2,5}})"
+    rf"(?<![#$£€.,/-]){BEGINS}{_NUMBER}(?:,(?=\s[^\W\d]))?(?P<names>(?:\s(?:[A-Z]\w{{0,3}}\.(?=\s)|(?:{SIGN}|['-]){{1,25}}(?!['-]){ENDS})){{2,5}})"
 )
 _WORD = re.compile(r"[\w'-]+")
-_BEFORE_STREET = re.compile(rf"{BEGINS}{_UNIT},?\s$")
+_BEFORE_STREET = re.compile(rf"{BEGINS}(?:{_UNIT},?|(?i:flat|unit|apt\.?|apartment|suite))\s$")
 _DIRECTION = re.compile(r"\.?\s(?:[NSEW]{1,2}|North|South|East|West)(?![\w'-])")
 _FLAT = re.compile(rf"\.?[,\s]{{1,2}}{_UNIT}(?!\w)")
 _TOWN_CODE = re.compile(rf"\.?(?:[,\s]{{1,2}}{_TOWN}){{1,2}}?[,\s]{{1,2}}{_CODE}")
 _TO_CODE = re.compile(
-    rf"(?<![#$£€.,/-]){BEGINS}{_NUMBER}\s{_TOWN}(?:[,\s]{{1,2}}{_UNIT})?"
+    rf"(?<![#$£€.,/-]){BEGINS}(?:{_NUMBER}|{_UNIT},?)\s{_TOWN}(?:[,\s]{{1,2}}{_UNIT})?"
     rf"[,\n]\s?{_TOWN}[,\s]{{1,2}}{_CODE}"
 )
 _BOX = re.compile(
-    rf"{BEGINS}(?i:P\.?\s?O\.?\s?Box|Post\sOffice\sBox)\s\d{{1,6}}"
+    rf"{BEGINS}(?:(?i:P\.?\s?O\.?\s?Box|Post\sOffice\sBox)\s\d{{1,6}}"
     rf"(?:[,\s]{{1,2}}{_TOWN}[,\s]{{1,2}}{_CODE})?"
+    r"|(?:PSC|CMR|Unit|US[A-Z]{1,3})\s\w{1,15}(?:[,\s]{1,2}Box\s\d{1,5})?[,\s]{1,2}[AFD]PO\s[A-Z]{2}\s\d{5})"
 )
-_NEXT_TOWN = re.compile(rf",\s?{_TOWN}")
+_NEXT_TOWN = re.compile(rf"\.?,\s?{_TOWN}")
 _CUE = re.compile(
     r"\b(?:liv(?:e[sd]?|ing)|resid(?:e[sd]?|ing)|stay(?:s|ed|ing)?|located|based|home|house|flat"
     r"|apartment|mov(?:e[sd]?|ing)|ship(?:ped|ping)?|deliver(?:ed|y)?|sen[dt]|mail(?:ed)?|posted"
     r"|pick|come|came|visit|find|meet|return(?:ed)?|forward(?:ed)?|office|shop|wohne|wohnt|habite"
     r"|lebe)\b(?:\s[\w']{1,12}){0,3}\s?(?:at|to|in|on|is|is\sat|:|an|au|in\sder)\s*$"
-    r"|(?:住在?|地址|收件|寄到|送到|邮寄)[^。！？]{0,6}$"
+    r"|(?:[住在到往]|地址|收件|邮寄)[^。！？]{0,6}$"
     r"|\b(?:address(?:es)?|adresse|c/o)\b[^.!?]{0,20}$",
     re.IGNORECASE,
 )
@@ -108,7 +119,7 @@ def addresses(text: str) -> Iterator[Found]:
     yield from _english(text)
     for pattern in (_TO_CODE, _BOX):
         for match in pattern.finditer(text):
-            yield Found(_with_unit(text, match.start()), match.end(), Kind.ADDRESS)
+            yield _with_town(text, _with_unit(text, match.start()), match.end())
     for match in _EUROPEAN.finditer(text) if says(text, _EUROPEAN_WORDS) else ():
         is_certain = match["code"] is not None or match["postal"] is not None
         if is_certain or _is_cued(text, match.start()):
@@ -133,8 +144,7 @@ def _english(text: str) -> Iterator[Found]:
             if further is not None:
                 end, is_certain = further.end(), is_certain or says_enough
         if is_certain or _is_cued(text, start):
-            town = _NEXT_TOWN.match(text, end)
-            yield Found(start, end if town is None else town.end(), Kind.ADDRESS)
+            yield _with_town(text, start, end)
 
 
 def _end_of_street(names: str, start: int) -> int | None:
@@ -152,6 +162,12 @@ def _with_unit(text: str, start: int) -> int:
     """Give where an address begins whose street begins here: with a flat or a suite before it."""
     unit = _BEFORE_STREET.search(text, max(0, start - 25), start)
     return start if unit is None else unit.start()
+
+
+def _with_town(text: str, start: int, end: int) -> Found:
+    """Give an address with the town that a comma joins to it."""
+    town = _NEXT_TOWN.match(text, end)
+    return Found(start, end if town is None else town.end(), Kind.ADDRESS)
 
 
 def _is_cued(text: str, start: int) -> bool:

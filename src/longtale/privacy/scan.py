@@ -18,6 +18,8 @@ CJK = r"\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Letters that are written without spaces between words."""
 LETTER = rf"[^\W\d_{CJK}]"
 """A letter of a script that puts spaces between words."""
+SIGN = rf"[^\W{CJK}]"
+"""What a word or number of such a script is made of."""
 BEGINS = rf"(?<![^\W{CJK}])"
 """No word, nor number, goes on from here to the left."""
 ENDS = rf"(?![^\W{CJK}])"
@@ -25,6 +27,8 @@ ENDS = rf"(?![^\W{CJK}])"
 CAPITAL = r"[A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĚĞĢĪİĶĹĻĽŁŃŅŇŌŐŔŘŚŜŞŠŢŤŪŮŰŹŻŽΑ-ΩА-ЯЁ]"
 
 _RUN = re.compile(rf"[+(]{{0,2}}{BEGINS}(?<![A-Za-z]-)\d(?:[ ().\-/]{{0,3}}\d)*")
+_EXTENDED = re.compile(r"x\d")
+"""How an extension follows a telephone number."""
 _IS_CJK = re.compile(f"[{CJK}]")
 _LAST_LETTERED = 0x20000
 """Digits and spaces of all scripts stand before it."""
@@ -109,7 +113,8 @@ def runs(text: str, fewest: int) -> Iterator[list[Group]]:
             groups.append(Group(start, end, part.group(), text[at:start]))
             at = end
         goes_on = text[at : at + 1]
-        if goes_on.isalnum() and not _IS_CJK.match(goes_on):
+        is_extended = _EXTENDED.match(text, at) is not None
+        if goes_on.isalnum() and not _IS_CJK.match(goes_on) and not is_extended:
             groups.pop()
         if groups:
             yield groups

@@ -88,10 +88,11 @@ class _Forms:
         form = self._one_of(written["forms"])
         value = self._value(*([form] if isinstance(form, str) else form))
         plain: list[str] = self._written["lists"]["plain"]
+        between = "\n" if "\n" in value else " "
         if self._rng.random() < 0.3:
-            before = f"{self._one_of(plain)} {before}"
+            before = f"{self._one_of(plain)}{between}{before}"
         if self._rng.random() < 0.3:
-            after = f"{after} {self._one_of(plain)}"
+            after = f"{after}{between}{self._one_of(plain)}"
         start, end = len(before) + value.find("«"), len(before) + value.find("»") - 1
         if "«" not in value:
             start, end = len(before), len(before) + len(value)
