@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
 from longtale.data.arrivals import Arrivals
+from longtale.data.candidates import Scale
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.data.record import Appended, KeptSlate, Record, RecordKind, Stored
@@ -127,6 +128,20 @@ class Imagining(Protocol):
 
 
 @runtime_checkable
+class Narrowing(Protocol):
+    """A retriever whose scores of some items cost much less than those of all."""
+
+    @property
+    def n_items(self) -> int:
+        """How many items it scores; those that came later it does not know."""
+        ...
+
+    def scores_at(self, queries: Queries, items: Rows) -> Floats:
+        """Give the scores of C items, int32 (C,): float32 (B, C); law: those of `scores`."""
+        ...
+
+
+@runtime_checkable
 class Updatable(Protocol):
     """Learns from new events without being fitted again.
 
@@ -174,6 +189,17 @@ class Blender(Persistent, Protocol):
 
     def knowing(self, dataset: Dataset) -> Self:
         """Give the blender that goes by what this dataset says of its items."""
+        ...
+
+    def narrowed(self, items: Rows, scale: Scale) -> Self:
+        """Give the blender for a part of the catalogue; its columns are these items from then on.
+
+        Law: with the scale of all scores, it gives these items what the whole blender gives them.
+
+        Args:
+            items: int32 (C,), rows of the items.
+            scale: that of the scores of the whole catalogue.
+        """
         ...
 
     def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:

@@ -7,6 +7,7 @@ import pytest
 
 from longtale.arrays import Floats
 from longtale.contracts import Blender
+from longtale.data.candidates import Scale
 from longtale.data.query import Queries
 from longtale.seeds import generator
 
@@ -52,6 +53,20 @@ class BlenderLaws:
         assert contributions.dtype == np.float32
         assert contributions.shape == scores.shape
         assert not np.isnan(contributions).any()
+
+    def test_a_part_of_the_catalogue_gets_what_it_gets_in_the_whole(self, blender, queries, scores):
+        items = np.array([3, 4, 17, 29], dtype=np.int32)
+        asked = np.broadcast_to(np.arange(4, dtype=np.int32), (len(queries), 4))
+        # The gate sees how far the best item stands out: let the part hold the best.
+        scores[..., 17] = np.nanmax(scores, axis=-1) + 1
+        part = blender.narrowed(items, Scale.of(scores))
+        whole = blender.contributions(queries, scores)[..., items]
+        found = part.contributions(queries, scores[..., items])
+        np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-5)
+        weights = blender.weights_at(queries, scores, items[asked])
+        np.testing.assert_allclose(
+            part.weights_at(queries, scores[..., items], asked), weights, rtol=1e-4
+        )
 
     def test_a_dead_source_changes_nothing_else(self, blender, queries, scores):
         alive = blender.contributions(queries, scores)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from longtale.arrays import Floats
-from longtale.contracts import Retriever
+from longtale.contracts import Narrowing, Retriever
 from longtale.data.candidates import Candidates
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
@@ -126,6 +126,14 @@ class RetrieverLaws:
     def test_items_newer_than_the_model_are_passed_over(self, retriever):
         known = retriever.scores(Queries.of([[1, 2]]))
         np.testing.assert_array_equal(retriever.scores(Queries.of([[1, N_ITEMS + 5, 2]])), known)
+
+    def test_scores_of_some_items_are_those_among_all(self, retriever, queries):
+        if not isinstance(retriever, Narrowing):
+            pytest.skip("scores all items or none")
+        items = np.array([7, 2, 11], dtype=np.int32)
+        assert retriever.n_items == N_ITEMS
+        some = retriever.scores_at(queries, items)
+        np.testing.assert_allclose(some, retriever.scores(queries)[:, items], rtol=1e-4, atol=1e-5)
 
     def test_excluded_items_never_return(self, retriever, queries):
         exclude = generator(2, "laws").random((len(queries), N_ITEMS)) < 0.7

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from longtale.arrays import Floats
-
-ROUNDING = np.float32(1e-6)
-"""Scores that differ by less than this part of the largest are the same: float32 ends there."""
+from longtale.data.candidates import Scale
 
 
-def standardised(scores: Floats) -> Floats:
+def standardised(scores: Floats, scale: Scale | None = None) -> Floats:
     """Bring each source's scores of each request to mean 0 and deviation 1 over the catalogue.
 
     A missing score becomes 0, the mean: of an item that a source does not know, it says neither
@@ -18,22 +16,17 @@ def standardised(scores: Floats) -> Floats:
 
     Args:
         scores: float32 (S, B, N), NaN where a source cannot say.
+        scale: that of the whole catalogue, where these are the scores of a part of it.
 
     Returns:
         float32 (S, B, N) without NaN.
     """
-    missing = np.isnan(scores)
-    n_known = scores.shape[-1] - missing.sum(axis=-1, keepdims=True)
-    counts = np.maximum(n_known, 1).astype(np.float32)
-    centred = scores.copy()
-    np.copyto(centred, 0, where=missing)
-    means = centred.sum(axis=-1, keepdims=True) / counts
-    centred -= means
-    np.copyto(centred, 0, where=missing)
-    variances = np.vecdot(centred, centred)[..., None] / counts
-    deviations = np.sqrt(variances)
-    tells = deviations > ROUNDING * np.abs(means)
-    centred *= np.divide(1, deviations, out=np.zeros_like(deviations), where=tells)
+    found = Scale.of(scores) if scale is None else scale
+    centred = scores - found.means[..., None]
+    np.copyto(centred, 0, where=np.isnan(centred))
+    tells = found.deviations > 0
+    factors = np.divide(1, found.deviations, out=np.zeros_like(found.deviations), where=tells)
+    centred *= factors[..., None]
     return centred
 
 

@@ -22,6 +22,7 @@ from longtale.arrays import Floats, Mask, Rows
 from longtale.blend.calibrate import standardised, unheard
 from longtale.blend.lists import Lists
 from longtale.contracts import State
+from longtale.data.candidates import Scale
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.errors import SettingsError
@@ -74,11 +75,13 @@ class ConvexBlend:
         settings: what it was fitted with.
         weights: float32 (S,), for people with a history; not negative, sum 1.
         newcomer_weights: float32 (S,), for people without; likewise.
+        scale: that of the whole catalogue, where only a part of it is asked about.
     """
 
     settings: BlendSettings
     weights: Floats
     newcomer_weights: Floats
+    scale: Scale | None = None
 
     @classmethod
     def fit(cls, lists: Lists, settings: BlendSettings, *, newcomer_weights: Floats) -> Self:
@@ -129,11 +132,15 @@ class ConvexBlend:
         weights = self.weights_of(queries)
         used = weights.any(axis=1)
         shares = np.zeros_like(scores)
-        shares[used] = standardised(scores[used]) * weights[used, :, None]
+        scale = None if self.scale is None else self.scale.take(np.flatnonzero(used))
+        shares[used] = standardised(scores[used], scale) * weights[used, :, None]
         return unheard(shares, scores, weights)
 
     def knowing(self, dataset: Dataset) -> Self:
         return self
+
+    def narrowed(self, items: Rows, scale: Scale) -> Self:
+        return replace(self, scale=scale)
 
     def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
         weights = self.weights_of(queries)

@@ -11,7 +11,7 @@ against behaviour, β how far the profile against the model. Over calibrated sco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from pydantic import Field
 from longtale.arrays import Floats, Mask, Rows
 from longtale.blend.calibrate import standardised, unheard
 from longtale.contracts import State
+from longtale.data.candidates import Scale
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.settings import Settings
@@ -41,6 +42,7 @@ class FixedBlend:
     """Adds up the scores of three sources: text tower, attention profile, collaborative score."""
 
     settings: FixedSettings
+    scale: Scale | None = None
 
     @property
     def weights(self) -> Floats:
@@ -50,11 +52,16 @@ class FixedBlend:
 
     def contributions(self, queries: Queries, scores: Floats) -> Floats:
         weights = np.tile(self.weights[:, None], len(queries))
-        own = standardised(scores) if self.settings.calibrated else np.nan_to_num(scores)
+        own = (
+            standardised(scores, self.scale) if self.settings.calibrated else np.nan_to_num(scores)
+        )
         return unheard(own * weights[:, :, None], scores, weights)
 
     def knowing(self, dataset: Dataset) -> Self:
         return self
+
+    def narrowed(self, items: Rows, scale: Scale) -> Self:
+        return replace(self, scale=scale)
 
     def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
         return np.tile(self.weights[:, None, None], items.shape)

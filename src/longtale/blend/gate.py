@@ -39,6 +39,7 @@ from longtale.blend.evidence import (
     widened,
 )
 from longtale.contracts import State
+from longtale.data.candidates import Scale
 from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 
@@ -93,7 +94,7 @@ class GatedBlend:
         asked = _Asked.of(queries, self.convex)
         heard_new = np.outer(1 - asked.share, self.new_weights * self.lift)
         for source in np.flatnonzero(used):
-            standard = standardised(scores[[source]])[0]  # (B, N)
+            standard = self._standardised(scores, source)
             weight = self._weights(source, asked, sureness(standard), items[None])
             np.multiply(standard, weight, out=shares[source])
             if is_new.any() and self.new_weights[source]:
@@ -110,9 +111,15 @@ class GatedBlend:
         weights = np.zeros((len(scores), *items.shape), dtype=np.float32)
         asked = _Asked.of(queries, self.convex)
         for source in np.flatnonzero(self.uses(queries)):
-            sure = sureness(standardised(scores[[source]])[0])
+            sure = sureness(self._standardised(scores, source))
             weights[source] = self._weights(source, asked, sure, items)
         return weights
+
+    def _standardised(self, scores: Floats, source: np.integer[Any]) -> Floats:
+        """Give the scores of one source on the common scale, float32 (B, N)."""
+        only = np.array([source])
+        scale = None if self.convex.scale is None else self.convex.scale.take(only)
+        return standardised(scores[only], scale)[0]
 
     def _weights(self, source: np.integer[Any], asked: _Asked, sure: Floats, items: Rows) -> Floats:
         """Give how far a source is trusted, float32 (B, K), for items (B, K) or (1, K)."""
@@ -146,6 +153,10 @@ class GatedBlend:
 
     def knowing(self, dataset: Dataset) -> Self:
         return replace(self, items=item_evidence(dataset)).lifted()
+
+    def narrowed(self, items: Rows, scale: Scale) -> Self:
+        known = widened(self.items, max(len(self.items), int(items.max(initial=-1)) + 1))
+        return replace(self, convex=self.convex.narrowed(items, scale), items=known[items])
 
     def lifted(self) -> Self:
         """Lift new items as far as the price allows at their number."""

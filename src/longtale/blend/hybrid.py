@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtale.arrays import Floats, Mask
-from longtale.contracts import Blender, Imagining, Retriever
+from longtale.arrays import Floats, Mask, Rows
+from longtale.contracts import Blender, Imagining, Narrowing, Retriever
 from longtale.data.query import Queries
 from longtale.log import warn
 
@@ -51,8 +51,9 @@ def source_scores(
     *,
     used: Mask | None = None,
     survive: bool = False,
+    at: Rows | None = None,
 ) -> SourceScores:
-    """Ask every retriever for the whole catalogue.
+    """Ask every retriever for the whole catalogue, or for a part of it.
 
     Who has no history, and says what they want, is to those that know behaviour somebody who chose
     what suits these words: a handful of items stands in for a history.
@@ -64,8 +65,11 @@ def source_scores(
         used: bool (S,), which of them are asked, the others say nothing; None asks all.
         survive: leave out and name a retriever that fails, instead of failing with it; right for
             answering, wrong for training and measuring.
+        at: int32 (C,), rows of the items that are asked about, of retrievers that can name these
+            alone (`Narrowing`); None is all.
     """
-    scores = np.full((len(retrievers), len(queries), n_items), np.nan, dtype=np.float32)
+    width = n_items if at is None else len(at)
+    scores = np.full((len(retrievers), len(queries), width), np.nan, dtype=np.float32)
     failed = []
     imagining = next((r for r in retrievers if isinstance(r, Imagining)), None)
     imagined = _imagined(imagining, queries, survive=survive)
@@ -73,15 +77,24 @@ def source_scores(
         if used is not None and not used[source]:
             continue
         try:
-            found = retriever.scores(queries if retriever is imagining else imagined)
+            asked = queries if retriever is imagining else imagined
+            _fill(scores[source], retriever, asked, at)
         except Exception as error:  # whatever a part does, the user gets a slate
             if not survive:
                 raise
             warn("retriever failed", source=retriever.name, error=repr(error))
             failed.append(retriever.name)
-            continue
-        scores[source, :, : found.shape[1]] = found
     return SourceScores(scores, tuple(failed))
+
+
+def _fill(scores: Floats, retriever: Retriever, queries: Queries, at: Rows | None) -> None:
+    """Write what one retriever says into scores, float32 (B, N) or (B, C)."""
+    if at is None:
+        found = retriever.scores(queries)
+        scores[:, : found.shape[1]] = found
+    elif isinstance(retriever, Narrowing):
+        known = at < retriever.n_items
+        scores[:, known] = retriever.scores_at(queries, at[known])
 
 
 def _imagined(imagining: Imagining | None, queries: Queries, *, survive: bool) -> Queries:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows, top_k
+
+ROUNDING = np.float32(1e-6)
+"""Scores that differ by less than this part of the largest are the same: float32 ends there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +40,42 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Where the scores of S sources lie for B requests.
+
+    Args:
+        means: float32 (S, B), over the items that a source can score.
+        deviations: float32 (S, B); 0 where a source tells no item from another.
+    """
+
+    means: Floats
+    deviations: Floats
+
+    @classmethod
+    def of(cls, scores: Floats) -> Self:
+        """Measure it on scores, float32 (S, B, N), NaN where a source cannot say."""
+        missing = np.isnan(scores)
+        known = np.where(missing, np.float32(0), scores)
+        counts = np.maximum(scores.shape[-1] - missing.sum(axis=-1), 1).astype(np.float32)
+        means = known.sum(axis=-1) / counts
+        known -= means[..., None]
+        np.copyto(known, 0, where=missing)
+        deviations = np.sqrt(np.vecdot(known, known) / counts)
+        tells = deviations > ROUNDING * np.abs(means)
+        return cls(means, np.where(tells, deviations, np.float32(0)))
+
+    def replaced(self, sources: Mask, other: Scale) -> Scale:
+        """Give the scale in which some sources, bool (S,), have that of another one."""
+        means, deviations = self.means.copy(), self.deviations.copy()
+        means[sources], deviations[sources] = other.means, other.deviations
+        return Scale(means, deviations)
+
+    def take(self, sources: NDArray[np.integer]) -> Scale:
+        """Give the scale of some sources, in that order."""
+        return Scale(self.means[sources], self.deviations[sources])
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from polars import selectors
 
-from longtale.arrays import Mask
+from longtale.arrays import Mask, Times
 from longtale.data.filters.filter import Filter
 from longtale.data.tags import Tags
 from longtale.data.vocabulary import Vocabulary
@@ -82,21 +82,28 @@ class Catalog:
 
     def available(self, time: int) -> Mask:
         """Say which items can be shown at a time (microseconds UTC), bool (N,)."""
-        now = pl.lit(time).cast(pl.Datetime("us"))
-        from_when, until = (
-            _in_utc(pl.col(name), self.frame.schema.get(name))
-            for name in (Column.AVAILABLE_FROM, Column.AVAILABLE_UNTIL)
-        )
-        rules = []
+        shown, begins, ends = self._availability
+        can_be = shown if begins is None else shown & (begins <= time)
+        return can_be if ends is None else can_be & (ends > time)
+
+    @cached_property
+    def _availability(self) -> tuple[Mask, Times | None, Times | None]:
+        """Which items are not hidden, from and until when each can be had; None is always."""
+        shown = np.ones(len(self), dtype=np.bool_)
         if Column.HIDDEN in self.frame.columns:
-            rules.append(~pl.col(Column.HIDDEN).fill_null(value=False))
-        if Column.AVAILABLE_FROM in self.frame.columns:
-            rules.append((from_when <= now).fill_null(value=True))
-        if Column.AVAILABLE_UNTIL in self.frame.columns:
-            rules.append((until > now).fill_null(value=True))
-        if not rules:
-            return np.ones(len(self), dtype=np.bool_)
-        return self.frame.select(pl.all_horizontal(rules).alias("ok"))["ok"].to_numpy()
+            shown = ~self.frame[Column.HIDDEN].fill_null(value=False).to_numpy()
+        forever = np.iinfo(np.int64)
+        begins = self._moments(Column.AVAILABLE_FROM, missing=forever.min)
+        ends = self._moments(Column.AVAILABLE_UNTIL, missing=forever.max)
+        return shown, begins, ends
+
+    def _moments(self, name: str, *, missing: int) -> Times | None:
+        """Give a column of times as microseconds UTC, int64 (N,); None where no item has one."""
+        if name not in self.frame.columns or self.frame[name].null_count() == len(self):
+            return None
+        utc = _in_utc(pl.col(name), self.frame.schema[name]).cast(pl.Datetime("us"))
+        moments = self.frame.select(utc.cast(pl.Int64).fill_null(missing))
+        return moments.to_series().to_numpy()
 
     @property
     def has_availability(self) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import linalg, sparse
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
 from longtale.data.arrivals import Arrivals
 from longtale.data.dataset import Dataset
@@ -102,6 +102,17 @@ class ALS:
         half_life = self.settings.half_life
         interests = interest(queries.histories, self.known, binary=False, half_life=half_life)
         return silent(self.user_factors(interests) @ self._columns, interests, self.known)
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return len(self.item_factors)
+
+    def scores_at(self, queries: Queries, items: Rows) -> Floats:
+        half_life = self.settings.half_life
+        interests = interest(queries.histories, self.known, binary=False, half_life=half_life)
+        scores = self.user_factors(interests) @ self.item_factors[items].T
+        return silent(scores, interests, self.known[items])
 
     @cached_property
     def _columns(self) -> Floats:

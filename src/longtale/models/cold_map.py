@@ -7,6 +7,7 @@ from the item's description alone, and so places an item that nobody has met.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import linalg, sparse
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
@@ -172,10 +173,45 @@ class ColdMap:
         half_life, known = self.settings.teacher.half_life, self.teacher.known
         interests = interest(queries.histories, known, binary=False, half_life=half_life)
         fits = self.teacher.user_factors(interests) @ self.told[:, :-1].T
-        scores = _standardised(fits, self.described)
-        looks = _standardised(self.told[None, :, -1], self.described)
-        scores += np.float32(self.settings.popularity) * looks
+        scores = _standardised(fits, self.described) + self._looks
         return silent(scores, interests, self.described)
+
+    def scores_at(self, queries: Queries, items: Rows) -> Floats:
+        half_life, known = self.settings.teacher.half_life, self.teacher.known
+        interests = interest(queries.histories, known, binary=False, half_life=half_life)
+        users = self.teacher.user_factors(interests)
+        mean, spread = self._fits_of(users)
+        fits = users @ self.told[items, :-1].T
+        scores = np.divide(fits - mean, spread, out=np.zeros_like(fits), where=spread > 0)
+        return silent(scores + self._looks[:, items], interests, self.described[items])
+
+    @cached_property
+    def _looks(self) -> Floats:
+        """What popularity by looks adds to the score of each item, float32 (1, N)."""
+        looks = _standardised(self.told[None, :, -1], self.described)
+        return np.float32(self.settings.popularity) * looks
+
+    def _fits_of(self, users: Floats) -> tuple[Floats, Floats]:
+        """Give mean and deviation of what suits each user, float32 (B, 1), over described items."""
+        mean, covariance = self._places
+        spread = np.sqrt(np.maximum(np.einsum("bf,fg,bg->b", users, covariance, users), 0))
+        return (users @ mean)[:, None], spread[:, None].astype(np.float32)
+
+    @cached_property
+    def _places(self) -> tuple[Floats, Floats]:
+        """Mean and covariance of the told factors of described items, (F,) and (F, F)."""
+        told = self.told[self.described, :-1]
+        if not len(told):
+            width = self.told.shape[1] - 1
+            return np.zeros(width, dtype=np.float32), np.zeros((width, width), dtype=np.float32)
+        mean = told.mean(axis=0)
+        centred = told - mean
+        return mean, centred.T @ centred / np.float32(len(told))
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return len(self.told)
 
     def state(self) -> State:
         teacher = {f"teacher_{name}": array for name, array in self.teacher.state().items()}

@@ -15,6 +15,7 @@ from longtale.data.dataset import Dataset
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.errors import DataError
+from longtale.index import CoarseProduct
 from longtale.schema import Serves
 from longtale.settings import Settings
 
@@ -84,16 +85,57 @@ class SemanticRetriever:
     def scores(self, queries: Queries) -> Floats:
         scores = np.full((len(queries), self.columns.shape[1]), np.nan, dtype=np.float32)
         for row, found in enumerate(scores):
-            history = self._with_text(queries.histories.take(np.array([row])).items)
-            words = None if queries.text_vectors is None else queries.text_vectors[row]
-            if words is not None and not words.any():
-                words = None
-            if len(history):
-                found[:] = self._scores_of(history, words)
-            elif words is not None:
-                found[:] = words @ self.columns
+            directions = self._directions(queries.take(np.array([row])))
+            if directions is not None:
+                found[:] = directions.scores(self.settings, self._similar(directions.vectors))
         scores[:, ~self._has_text] = np.nan
         return scores
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return self.columns.shape[1]
+
+    def scores_at(self, queries: Queries, items: Rows) -> Floats:
+        rows = self._rows[items]  # (C, D)
+        asked = np.flatnonzero(self._has_text[items])
+        scores = np.full((len(queries), len(items)), np.nan, dtype=np.float32)
+        for row, found in enumerate(scores):
+            directions = self._directions(queries.take(np.array([row])))
+            if directions is not None:
+                similar = directions.vectors @ rows.T
+                found[asked] = directions.scores(self.settings, similar)[asked]
+        return scores
+
+    def nearest(self, queries: Queries, k: int, *, exclude: Mask) -> Rows:
+        """Give some items that are likely to have the best scores, int32 (<= k,), in any order.
+
+        They are those nearest to what each request is about as a whole: to the mean of the history
+        and its last items, or to the words.
+
+        Args:
+            queries: B requests; what suits any of them is given.
+            k: how many for each.
+            exclude: bool (B, N).
+        """
+        found = [np.empty(0, dtype=np.int64)]
+        for row in range(len(queries)):
+            directions = self._directions(queries.take(np.array([row])))
+            if directions is not None:
+                near = self._coarse(directions.summary[None])[0]
+                near[exclude[row] | ~self._has_text] = -np.inf
+                best = np.argpartition(-near, min(k, len(near) - 1))[:k]
+                found.append(best[np.isfinite(near[best])])
+        return np.unique(np.concatenate(found)).astype(np.int32)
+
+    @cached_property
+    def _rows(self) -> Floats:
+        """The items' vectors as rows, float32 (N, D): a few of them are read in one piece."""
+        return np.ascontiguousarray(self.columns.T)
+
+    @cached_property
+    def _coarse(self) -> CoarseProduct:
+        return CoarseProduct.of(self._rows)
 
     def imagined(self, queries: Queries) -> Queries:
         """Let the items nearest to the words stand in for a missing history, the nearest last."""
@@ -123,7 +165,14 @@ class SemanticRetriever:
         inside = history[history < self.columns.shape[1]]
         return inside[self._has_text[inside]]
 
-    def _scores_of(self, history: Rows, words: Floats | None) -> Floats:
+    def _directions(self, query: Queries) -> _Directions | None:
+        """Give what one request is compared with; None where it says nothing."""
+        history = self._with_text(query.histories.items)
+        words = None if query.text_vectors is None else query.text_vectors[0]
+        if words is not None and not words.any():
+            words = None
+        if not len(history):
+            return None if words is None else _Directions(words[None], 0.0)
         n = len(history)
         beta = 1.0 if words is None else n / (n + self.settings.kappa)
         gamma = n / (n + self.settings.profile_length)
@@ -133,8 +182,7 @@ class SemanticRetriever:
         if words is not None:
             direction += np.float32(1 - beta) * words
         recent = chosen[:, -self.settings.n_last :].T
-        similar = self._similar(np.vstack([recent, direction]))  # (T + 1, N)
-        return similar[-1] + np.float32(beta * (1 - gamma)) * self._attended(similar[:-1])
+        return _Directions(np.vstack([recent, direction]), beta * (1 - gamma))
 
     def _similar(self, vectors: Floats) -> Floats:
         """Give the products of T vectors with all items, float32 (T, N).
@@ -146,15 +194,6 @@ class SemanticRetriever:
             np.dot(vector, self.columns, out=products)
         return similar
 
-    def _attended(self, similar: Floats) -> Floats:
-        """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,), from e_i·e_j, (T, N)."""
-        ages = np.arange(len(similar), dtype=np.float32)[::-1, None]
-        logits = similar / np.float32(self.settings.temperature)
-        logits -= ages * np.float32(np.log(2) / self.settings.half_life)
-        logits -= logits.max(axis=0)
-        attention = np.exp(logits, out=logits)
-        return np.einsum("tn,tn->n", attention, similar) / attention.sum(axis=0)
-
     def evidence(self, history: Rows, items: Rows) -> Floats:
         return self.columns[:, history].T @ self.columns[:, items]
 
@@ -164,3 +203,41 @@ class SemanticRetriever:
     @classmethod
     def restore(cls, settings: SemanticSettings, state: State) -> Self:
         return cls(settings, np.asarray(state["columns"]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Directions:
+    """What one request is compared with.
+
+    Args:
+        vectors: float32 (T + 1, D): the last T items of the history, oldest first, and what is
+            added to attention over these: profile and words, weighted.
+        attention: weight of attention, β (1 - γ).
+    """
+
+    vectors: Floats
+    attention: float
+
+    @property
+    def summary(self) -> Floats:
+        """All in one vector, as if attention were the same to all, float32 (D,)."""
+        recent = self.vectors[:-1]
+        if not len(recent):
+            return self.vectors[-1]
+        return self.vectors[-1] + np.float32(self.attention) * recent.mean(axis=0)
+
+    def scores(self, settings: SemanticSettings, similar: Floats) -> Floats:
+        """Give the scores, float32 (N,), from the products with N items, float32 (T + 1, N)."""
+        if not self.attention:
+            return similar[-1]
+        return similar[-1] + np.float32(self.attention) * _attended(similar[:-1], settings)
+
+
+def _attended(similar: Floats, settings: SemanticSettings) -> Floats:
+    """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,), from e_i·e_j, (T, N)."""
+    ages = np.arange(len(similar), dtype=np.float32)[::-1, None]
+    logits = similar / np.float32(settings.temperature)
+    logits -= ages * np.float32(np.log(2) / settings.half_life)
+    logits -= logits.max(axis=0)
+    attention = np.exp(logits, out=logits)
+    return np.einsum("tn,tn->n", attention, similar) / attention.sum(axis=0)

@@ -6,6 +6,7 @@ Moon et al. 2025, "LLM-Enhanced Linear Autoencoders for Recommendation" (L3AE), 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -190,6 +191,23 @@ class TextEASE:
         scores: Floats = (interests @ self.rows) @ self.columns
         scores += (interests @ self.weights.matrix).toarray()
         return silent(scores, interests, known)
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return len(self.rows)
+
+    def scores_at(self, queries: Queries, items: Rows) -> Floats:
+        known, half_life = self.weights.known, self.settings.half_life
+        interests = interest(queries.histories, known, binary=True, half_life=half_life)
+        scores: Floats = (interests @ self.rows) @ self._column_rows[items].T
+        scores += (interests @ self.weights.matrix).toarray()[:, items]
+        return silent(scores, interests, known[items])
+
+    @cached_property
+    def _column_rows(self) -> Floats:
+        """The columns as rows, float32 (N, D): a few of them are read in one piece."""
+        return np.ascontiguousarray(self.columns.T)
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         found = self.weights.evidence(history, items)

@@ -15,6 +15,7 @@ from longtale.arrays import Floats, Mask
 from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
+from longtale.blend.shortlist import Shortlist
 from longtale.contracts import Citing, Forgetting
 from longtale.data.arrivals import Arrivals
 from longtale.data.candidates import Candidates, Slate
@@ -43,6 +44,7 @@ from longtale.recommend.renewal import (
 from longtale.recommend.screen import Screen
 from longtale.recommend.settings import SlateSettings
 from longtale.recommend.slating import Said, Slating
+from longtale.seeds import generator
 
 ITEM_TO_ITEM = ("item_knn", "ease", "als", "semantic")
 """Sources that can say which items go with one item."""
@@ -198,11 +200,11 @@ class Recommender:
             dials: what is turned.
             nudges: by name, what else is added to each score, float32 (B, N).
         """
+        if self.dataset.n_items > self.slate_settings.whole_up_to:
+            return self._slate_of_shortlist(queries, k, exclude, dials, nudges)
         found = self.hybrid.source_scores(queries, self.dataset.n_items)
         blender = self.hybrid.blender
-        contributions = blender.contributions(queries, found.scores)
-        unscored = np.isneginf(contributions[0])
-        contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
+        contributions = self._filled(blender.contributions(queries, found.scores))
         said = Said(self.hybrid.sources, found.scores, contributions, found.failed, nudges)
         slate = self._slating.slate(queries, said, k, exclude=exclude, dials=dials)
         weights = blender.weights_at(queries, found.scores, slate.candidates.items)
@@ -295,6 +297,27 @@ class Recommender:
         known = bands(self.dataset)
         citing = {r.name: r for r in self.hybrid.retrievers if isinstance(r, Citing)}
         return Presenter(self.catalog, known, citing, self.version)
+
+    def _slate_of_shortlist(
+        self, queries: Queries, k: int, exclude: Mask, dials: Dials, nudges: Mapping[str, Floats]
+    ) -> Slate:
+        """Answer as `slate` does, for a catalogue of which not all is scored."""
+        found = self._shortlist.scores(self.hybrid, queries, exclude)
+        contributions = self._filled(found.contributions(queries))
+        scores = found.whole_scores() if self.ranker is not None else contributions
+        said = Said(self.hybrid.sources, scores, contributions, found.failed, nudges)
+        slate = self._slating.slate(queries, said, k, exclude=exclude, dials=dials)
+        return replace(slate, weights=found.weights_at(queries, slate.candidates.items))
+
+    def _filled(self, contributions: Floats) -> Floats:
+        """Let items that no source can score stand behind all others, the most touched first."""
+        unscored = np.isneginf(contributions[0])
+        contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
+        return contributions
+
+    @cached_property
+    def _shortlist(self) -> Shortlist:
+        return Shortlist.of(self.dataset.item_counts, generator(0, "shortlist"))
 
     @cached_property
     def _slating(self) -> Slating:

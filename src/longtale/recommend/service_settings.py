@@ -41,7 +41,7 @@ class ServeSettings(Settings):
     sessions: str = "memory:"
     """Where sessions and limits are shared: `memory:` (one process) or `redis://...`."""
     models: str = "models"
-    """Folder whose subfolders are further bundles that may be promoted, beside the settings file."""
+    """Folder beside the settings file whose subfolders are bundles that may be promoted."""
     commit_wait_ms: float = Field(default=2.0, ge=0)
     """How long a commit waits for further events to share it."""
     learn_every_s: float = Field(default=30.0, gt=0)

@@ -100,6 +100,9 @@ class ModelsSettings(Settings):
 class SlateSettings(Settings):
     """How scores become a slate; what is turned from request to request is a dial of the answer."""
 
+    whole_up_to: int = Field(default=30_000, ge=0)
+    """Catalogues of at most so many items are scored whole for each request; of larger ones a
+    shortlist is."""
     learned: bool = True
     """Learn an order over the best of all retrievers; it stays only where it surely wins."""
     ranker: RankerSettings = RankerSettings()

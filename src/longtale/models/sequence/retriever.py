@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from longtale.arrays import Floats, Mask
+from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import OnProgress, State
 from longtale.data.dataset import Dataset
 from longtale.data.interactions import Histories
@@ -123,14 +123,26 @@ class SequenceRetriever:
         return replace(self, items=np.vstack([self.items, rows]))
 
     def scores(self, queries: Queries) -> Floats:
+        return self._scored(queries, self._columns)
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return len(self.items)
+
+    def scores_at(self, queries: Queries, items: Rows) -> Floats:
+        return self._scored(queries, self.items[items].T)
+
+    def _scored(self, queries: Queries, columns: Floats) -> Floats:
+        """Give the products of the requests' states with C items, float32 (d, C)."""
         histories = self._known_part(queries.histories)
-        scores = np.full((len(queries), len(self.items)), np.nan, dtype=np.float32)
+        scores = np.full((len(queries), columns.shape[1]), np.nan, dtype=np.float32)
         asked = np.flatnonzero(histories.lengths)
         for chosen in by_length(histories.lengths[asked], _SIZE):
             rows = asked[chosen]
             items, lengths = padded(histories.take(rows), self.max_length)
             states = self.session.states(self.items[items], lengths)
-            scores[rows] = states @ self._columns
+            scores[rows] = states @ columns
         return scores
 
     def _known_part(self, histories: Histories) -> Histories:
