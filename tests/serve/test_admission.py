@@ -175,14 +175,15 @@ async def test_who_goes_away_leaves_the_line():
     assert (work.begun, work.gate.in_flight) == (["0", "1", "3"], 0)
 
 
+@pytest.mark.parametrize("is_gone_first", [True, False])
 @in_a_loop
-async def test_a_place_that_comes_as_its_taker_goes_is_handed_on():
+async def test_a_place_that_comes_as_its_taker_goes_is_handed_on(is_gone_first):
     pool = Pool(SETTINGS)
     places = [await pool.enter(), await pool.enter()]
     first, second = asyncio.create_task(pool.enter()), asyncio.create_task(pool.enter())
     await settled()
-    places[0].leave()
-    first.cancel()
+    first.cancel() if is_gone_first else places[0].leave()
+    places[0].leave() if is_gone_first else first.cancel()
     place = await second
     assert (pool.in_flight, pool.waiting) == (2, 0)
     for each in (place, places[1]):

@@ -273,6 +273,27 @@ def test_after_the_body_the_application_can_wait_for_the_end_of_the_connection()
         assert seen == ["http.request", "http.disconnect"]
 
 
+def test_the_end_of_the_connection_may_come_late():
+    async def receive():
+        if came:
+            await asyncio.sleep(3 * HASTY.read_timeout_s)
+        came.append("more")
+        return (
+            {"type": "http.request", "body": b"x"}
+            if len(came) == 1
+            else {"type": "http.disconnect"}
+        )
+
+    async def app(scope, receive, send):
+        assert [(await receive())["type"] for _ in "12"] == ["http.request", "http.disconnect"]
+        await fine(scope, receive, send)
+
+    for path in ("/v1/events", "/v1/bulk/items"):
+        came: list[str] = []
+        scope = request("POST", path, headers=CHUNKED)
+        assert ask(limited(app, HASTY), scope, receive).status == 200
+
+
 def test_large_bodies_share_memory_and_small_ones_have_their_own(monkeypatch):
     async def app(scope, receive, send):
         begun.set()
@@ -282,7 +303,7 @@ def test_large_bodies_share_memory_and_small_ones_have_their_own(monkeypatch):
     async def run() -> tuple[int, int, int, int]:
         async def sent(n_bytes: int) -> Told:
             scope = request("POST", headers={"content-length": str(n_bytes)})
-            return await asked(protected, scope, sending(bytes(n_bytes)))
+            return await asked(protected, scope, sending(*[bytes(10_000)] * (n_bytes // 10_000)))
 
         first = asyncio.create_task(sent(150_000))
         await begun.wait()
