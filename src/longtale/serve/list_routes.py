@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from longtale.recommend.answer import Answer, Json
-from longtale.serve import lists
+from longtale.serve import lists, reasons
 from longtale.serve.answering import Ask
 from longtale.serve.keys import Scope
 from longtale.serve.messages import (
+    ExplainQuery,
     RankQuery,
     RecommendQuery,
     SearchQuery,
     SessionQuery,
     SimilarQuery,
+    WhyNotQuery,
 )
 from longtale.serve.routing import Call, Endpoint
 
@@ -65,7 +67,7 @@ def told(call: Call, answer: Answer, how: str) -> dict[str, Json]:
 async def recommend(call: Call) -> Mapping[str, Json]:
     """Give a slate for a user; one who is not known yet is a newcomer."""
     asked: RecommendQuery = call.values
-    ask = _ask(asked, user=call.path("user"), recent=asked.history)
+    ask = lists.ask_from(asked, user=call.path("user"), recent=asked.history)
     return await _recommended(call, asked, ask)
 
 
@@ -73,7 +75,8 @@ async def recommend_session(call: Call) -> Mapping[str, Json]:
     """Give a slate for somebody without an account: by their session, a wish in words, or both."""
     asked: SessionQuery = call.values
     recent = call.service.recent(asked.session)
-    return await _recommended(call, asked, _ask(asked, user=None, recent=(*recent, *asked.history)))
+    ask = lists.ask_from(asked, user=None, recent=(*recent, *asked.history))
+    return await _recommended(call, asked, ask)
 
 
 async def similar(call: Call) -> Mapping[str, Json]:
@@ -123,25 +126,37 @@ async def slate(call: Call) -> Mapping[str, Json]:
     return {**kept.body, "slate_id": kept.id, "user": kept.user, "at": at}
 
 
+async def explain(call: Call) -> Mapping[str, Json]:
+    """Say why an item stands in a slate: reasons, evidence, contributions, what would change it."""
+    asked: ExplainQuery = call.values
+    service, slate_id, item = call.service, call.path("slate_id"), call.path("item")
+
+    def work() -> dict[str, Json]:
+        kept = lists.kept_slate(service, slate_id)
+        return reasons.explained(service, kept, item, asked.audience, asked.language)
+
+    return await call.work(work)
+
+
+async def why_not(call: Call) -> Mapping[str, Json]:
+    """Say at which stage an item falls for a user, and the smallest change that lets it in."""
+    asked: WhyNotQuery = call.values
+    ask = lists.ask_from(asked, user=asked.user, recent=call.service.recent(asked.session))
+
+    def work() -> dict[str, Json]:
+        call.service.catch_up(asked.min_seq)
+        return reasons.missing(call.service, ask, asked.item, asked.audience, asked.language)
+
+    return await call.work(work)
+
+
 async def _recommended(call: Call, asked: RecommendQuery, ask: Ask) -> dict[str, Json]:
     def work() -> Answer:
         call.service.catch_up(asked.min_seq)
-        kept = asked.model_dump(exclude_defaults=True)
+        kept = asked.model_dump(mode="json", exclude_defaults=True, exclude={"history", "session"})
         return lists.recommend(call.service, ask, asked=kept, budget_ms=asked.budget_ms)
 
     return told(call, await call.work(work), asked.explain)
-
-
-def _ask(asked: RecommendQuery, *, user: str | None, recent: Sequence[str]) -> Ask:
-    return Ask(
-        user=user,
-        recent=tuple(recent),
-        text=asked.text,
-        n=asked.n,
-        filter=asked.filter,
-        exclude=asked.exclude,
-        dials=asked.dials,
-    )
 
 
 ENDPOINTS = (
@@ -171,6 +186,22 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/search", Scope.READ, search, SearchQuery, SLATE),
     Endpoint(
         "POST", "/v1/search", Scope.READ, search, SearchQuery, SLATE, {"q": "rain on a tin roof"}
+    ),
+    Endpoint(
+        "GET",
+        "/v1/explain/{slate_id}/{item}",
+        Scope.READ,
+        explain,
+        ExplainQuery,
+        {"item": {"id": "318"}, "rank": 1, "contributions": {"ease": 0.81}, "prose": "..."},
+    ),
+    Endpoint(
+        "GET",
+        "/v1/why-not",
+        Scope.READ,
+        why_not,
+        WhyNotQuery,
+        {"stage": "score", "rank": 212, "prose": "..."},
     ),
     Endpoint("GET", "/v1/slates/{slate_id}", Scope.READ, slate, None, {"answer": SLATE}),
 )

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from longtale.errors import did_you_mean
+from longtale.explain.phrases import Audience, Language
 from longtale.recommend.dials import Dials
 from longtale.serve.problems import Code, Problem
 
 Id = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$"),
+    StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
 """An id of the caller's own: 1 to 256 characters, none of them a control character."""
 Words = Annotated[str, StringConstraints(max_length=2000)]
@@ -144,6 +145,28 @@ class SearchQuery(ListQuery):
     """Whose taste counts too."""
     personal: float = Field(default=0.3, ge=0, le=1)
     """How much it counts beside the words."""
+
+
+class ExplainQuery(Message):
+    """A question why an item stands in a slate."""
+
+    audience: Audience = "user"
+    """Who reads it: `user`, `editor` or `engineer`."""
+    language: Language = "en"
+    """Of the prose: `en` or `zh`."""
+
+
+class WhyNotQuery(SessionQuery):
+    """A question why an item is not in a slate."""
+
+    item: Id
+    """Which item."""
+    user: Id | None = None
+    """For whom; or give a session, or neither."""
+    audience: Audience = "user"
+    """Who reads it: `user`, `editor` or `engineer`."""
+    language: Language = "en"
+    """Of the prose: `en` or `zh`."""
 
 
 class Page(Message):
