@@ -235,11 +235,24 @@ def test_search_names_the_parts_that_failed(recommender: Recommender) -> None:
     assert set(broken.search("rocket", user="user 0").degraded) == {"semantic", strongest}
 
 
-def test_search_without_a_retriever_that_reads_words_is_refused(recommender: Recommender) -> None:
-    parts = tuple(r for r in recommender.hybrid.retrievers if r.name != "semantic")
-    wordless = replace(recommender, hybrid=replace(recommender.hybrid, retrievers=parts))
-    with pytest.raises(QueryError, match=r"needs the retriever 'semantic'.*train again"):
-        wordless.search("rocket")
+def _without(recommender: Recommender, name: str) -> Recommender:
+    parts = tuple(r for r in recommender.hybrid.retrievers if r.name != name)
+    return replace(recommender, hybrid=replace(recommender.hybrid, retrievers=parts))
+
+
+def test_search_without_a_retriever_that_knows_meaning_goes_by_words(
+    recommender: Recommender,
+) -> None:
+    found = _without(recommender, "semantic").search(recommender.catalog.titles()[-1], n=3)
+    assert "twin" in _ids(found)
+    assert found.degraded == ()
+
+
+def test_search_in_a_catalogue_without_words_is_refused(recommender: Recommender) -> None:
+    catalog = replace(recommender.catalog, text_fields=())
+    wordless = replace(recommender, dataset=replace(recommender.dataset, catalog=catalog))
+    with pytest.raises(QueryError, match=r"items of this recommender have none.*train again"):
+        _without(wordless, "semantic").search("rocket")
 
 
 def test_an_answer_is_plain_json_in_the_agreed_shape(recommender: Recommender) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -12,13 +12,12 @@ import numpy as np
 import polars as pl
 
 from longtale.arrays import Floats, Mask
-from longtale.blend.calibrate import standardised
 from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
 from longtale.blend.shortlist import Shortlist
 from longtale.contracts import Citing, Forgetting
 from longtale.data.arrivals import Arrivals
-from longtale.data.candidates import Candidates, Slate
+from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.event import DEFAULT_KINDS, EventKind
@@ -27,7 +26,6 @@ from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.data.splits.bands import bands
 from longtale.errors import QueryError
-from longtale.models.semantic import SemanticRetriever
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.ranker import Ranker
 from longtale.recommend.answer import Answer
@@ -42,8 +40,10 @@ from longtale.recommend.renewal import (
     with_changes,
 )
 from longtale.recommend.screen import Screen
+from longtale.recommend.searching import Asked, Found, Searching
 from longtale.recommend.settings import SlateSettings
 from longtale.recommend.slating import Said, Slating
+from longtale.search.index import KeptIndex
 from longtale.seeds import generator
 
 ITEM_TO_ITEM = ("item_knn", "ease", "als", "semantic")
@@ -61,6 +61,7 @@ class Recommender:
         version: name of this trained state.
         slate_settings: how slates are made of scores.
         ranker: learned order over the best of all retrievers; None where none was tried.
+        search_index: what searches read of the catalogue, made when the first of them comes.
 
     Example:
         >>> recommender = longtale.load("bundle")  # doctest: +SKIP
@@ -74,6 +75,7 @@ class Recommender:
     version: str
     slate_settings: SlateSettings
     ranker: Ranker | None = None
+    search_index: KeptIndex = field(default_factory=KeptIndex, repr=False)
 
     def recommend(
         self,
@@ -145,7 +147,8 @@ class Recommender:
         n: int = 10,
         filter: str = "",
         at: datetime | None = None,
-    ) -> Answer:
+        correct: bool = True,
+    ) -> Found:
         """Give the items that suit the words, and among these rather those that suit the user.
 
         Args:
@@ -155,32 +158,20 @@ class Recommender:
             n: number of hits.
             filter: condition on item attributes.
             at: when it is asked, for availability; None is now.
+            correct: replace words that no item has by likely ones; the answer says which.
 
         Raises:
-            QueryError: the text is blank, `personal` is not between 0 and 1, or there is no
-                retriever that reads words.
+            QueryError: the text is blank, `personal` is not between 0 and 1, or the items have no
+                words.
             UnknownIdError: no such user.
             FilterError: the filter cannot be parsed or applied.
         """
-        if not text.strip():
-            raise QueryError("the words to search for are blank; say what you look for")
-        if not 0 <= personal <= 1:
-            raise QueryError(f"personal is {personal}; it must be from 0 (words only) to 1")
-        stages = Stages()
-        queries = self._query(None, (), text)
-        screen = self._screen(filter, (), at)
-        stages.mark("query")
-        meaning, degraded = self._meaning(queries)
-        parts = {SemanticRetriever.name: meaning}
-        if user is not None and personal > 0:
-            taste, failed = self._taste(self._query(user, (), ""))
-            parts["taste"] = np.float32(personal) * taste
-            degraded = tuple(dict.fromkeys(degraded + failed))
-        shares = np.stack(list(parts.values()))
-        hits = Candidates.best(shares.sum(axis=0), _checked(n), exclude=screen.excluded)
-        slate = Slate.of(hits, shares, sources=tuple(parts), degraded=degraded)
-        stages.mark("score")
-        return self.presenter.answer(queries, slate, stages)
+        asked = Asked(text, personal, correct)
+        users = None if user is None else self._query(user, (), "")
+        excluded = self._screen(filter, (), at).excluded
+        return self._searching.answer(
+            self.presenter, asked, _checked(n), exclude=excluded, users=users
+        )
 
     def slate(
         self,
@@ -316,6 +307,12 @@ class Recommender:
         return contributions
 
     @cached_property
+    def _searching(self) -> Searching:
+        vectors, kept = self.item_vectors, self.search_index
+        index = kept.of(self.catalog, vectors.vectors, vectors.whitening.projection)
+        return Searching(index, vectors, self.hybrid, self.slate, kept.settings)
+
+    @cached_property
     def _shortlist(self) -> Shortlist:
         return Shortlist.of(self.dataset.item_counts, generator(0, "shortlist"))
 
@@ -347,24 +344,6 @@ class Recommender:
         """Give the same recommender, which asks only some of its sources and trusts them alike."""
         equal = ConvexBlend.equal(self.hybrid.sources, sources)
         return replace(self, hybrid=replace(self.hybrid, blender=equal), ranker=None)
-
-    def _taste(self, queries: Queries) -> tuple[Floats, tuple[str, ...]]:
-        """Give what the blend says, standardised, float32 (B, N), and which sources failed."""
-        found = self.hybrid.source_scores(queries, self.dataset.n_items)
-        blended = self.hybrid.blender.contributions(queries, found.scores).sum(axis=0)
-        known = np.where(np.isneginf(blended), np.float32(np.nan), blended)
-        return standardised(known[None])[0], found.failed
-
-    def _meaning(self, queries: Queries) -> tuple[Floats, tuple[str, ...]]:
-        """Give what meaning says, standardised, float32 (B, N), and its name if it failed."""
-        if SemanticRetriever.name not in self.hybrid.sources:
-            raise QueryError(
-                f"search needs the retriever '{SemanticRetriever.name}', and this recommender has "
-                f"only {', '.join(self.hybrid.sources)}; add it to models.use and train again"
-            )
-        hybrid = self.trusting([SemanticRetriever.name]).hybrid
-        found = hybrid.source_scores(queries, self.dataset.n_items)
-        return standardised(found.scores).sum(axis=0), found.failed
 
 
 def _checked(n: int) -> int:

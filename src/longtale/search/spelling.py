@@ -28,7 +28,7 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-from bm25s.stopwords import STOPWORDS_EN_PLUS  # type: ignore[import-untyped]
+from bm25s.stopwords import STOPWORDS_EN_PLUS
 from numpy.typing import NDArray
 from pydantic import Field
 from rapidfuzz import process

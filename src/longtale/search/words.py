@@ -2,8 +2,8 @@
 
 A word is a run of letters and digits, in lower case, of any script. Scripts that put no spaces
 between words give runs of characters instead, whose terms are its pairs of neighbours, as Lucene's
-CJK analyser has them: 科幻小说 counts as 科幻, 幻小 and 小说. The term of any other word is its English
-stem (Porter 2001, Snowball), with accents taken off.
+CJK analyser has them: 科幻小说 counts as 科幻, 幻小 and 小说. The term of any other word is its
+English stem (Porter 2001, Snowball), with accents taken off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import polars as pl
-import Stemmer  # type: ignore[import-not-found]
+import Stemmer
 
 _UNSPACED = (
     r"\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}\x{FF70}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
