@@ -14,6 +14,7 @@ from rich.console import Console
 from longtale.cli.ask import recent_titles, slate_outcome
 from longtale.cli.command import Outcome
 from longtale.cli.offline import draw_trained, report_outcome, trained_summary
+from longtale.cli.operate import serve
 from longtale.cli.options import DEFAULT_CONFIG, Changes, QualityOption, open_project
 from longtale.cli.progress import showing_progress
 from longtale.errors import SettingsError
@@ -31,12 +32,20 @@ def demo(
         Path, typer.Option("--folder", help="Where the settings, the data and the bundle go.")
     ] = Path("longtale-demo"),
     quality: QualityOption = "fast",
+    is_serving: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve",
+            help="Serve the films in the end, until Ctrl-C.  [default: only in a terminal]",
+            show_default=False,
+        ),
+    ] = None,
     changes: Changes = None,
 ) -> Outcome:
     """Do the main job on 9,742 real films.
 
-    Read, encode, measure, train, recommend. The films and ratings are MovieLens latest-small, which
-    comes with the package.
+    Read, encode, measure, train, recommend, serve. The films and ratings are MovieLens
+    latest-small, which comes with the package.
     """
     from longtale.recommend.bundle import save
     from longtale.recommend.train import measure, train
@@ -62,6 +71,9 @@ def demo(
             console.print()
             slate.draw(console)
         _draw_next(console, folder)
+        if console.is_terminal if is_serving is None else is_serving:
+            console.print()
+            serve(folder, port=0)
 
     values = {"evaluation": measured.values, "trained": summary}
     return Outcome(

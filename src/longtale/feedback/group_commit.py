@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from threading import Condition, Thread
+from typing import Protocol
 
 from longtale import log
 from longtale.contracts import EventStore
@@ -16,6 +17,14 @@ from longtale.data.record import Appended, KeptSlate, Record
 from longtale.errors import DataError, StoreError
 
 _CLOSED = "events are no longer taken: the service is stopping; send them again later"
+
+
+class Appending(Protocol):
+    """The part of an event store that is needed here."""
+
+    def append(self, records: Sequence[Record]) -> Appended:
+        """Keep records, all or none; see `EventStore`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        store: EventStore,
+        store: Appending,
         *,
         wait_ms: float = 2.0,
         max_batch: int = 5_000,

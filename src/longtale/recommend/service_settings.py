@@ -12,6 +12,8 @@ class AdmissionSettings(Settings):
 
     max_in_flight: int = Field(default=8, ge=1)
     """Requests that are worked on at once in one process."""
+    max_writes: int = Field(default=256, ge=1)
+    """Writes that may be under way at once: they share a commit, and wait rather than work."""
     max_waiting: int = Field(default=64, ge=0)
     """Requests that may wait for a place; those beyond are turned away at once (503)."""
     deadline_ms: int = Field(default=200, ge=1)

@@ -157,11 +157,10 @@ class Pool:
 
     async def _wait(self) -> bool:
         """Wait in the line; say whether a place was handed over before the deadline."""
-        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
         self._line.append(turn)
-        deadline = turn.get_loop().call_later(
-            self._settings.deadline_ms / 1000, self._give_up, turn
-        )
+        loop.call_later(self._settings.deadline_ms / 1000, self._give_up, turn)
         try:
             with nullcontext() if self._telemetry is None else self._telemetry.waiting():
                 return await turn
@@ -171,8 +170,6 @@ class Pool:
             elif turn in self._line:
                 self._line.remove(turn)
             raise
-        finally:
-            deadline.cancel()
 
     def _give_up(self, turn: asyncio.Future[bool]) -> None:
         if not turn.done():
@@ -210,13 +207,17 @@ class Gate:
         telemetry: Telemetry | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        few = settings.model_copy(
-            update={"max_in_flight": max(1, settings.max_in_flight // _BULK_PART)}
-        )
+        places = {
+            Lane.READ: settings.max_in_flight,
+            Lane.WRITE: settings.max_writes,
+            Lane.BULK: max(1, settings.max_in_flight // _BULK_PART),
+        }
         self.telemetry = telemetry
         self.pools: Mapping[Lane, Pool] = {
-            lane: Pool(few if lane is Lane.BULK else settings, telemetry=telemetry, clock=clock)
-            for lane in Lane
+            lane: Pool(
+                settings.model_copy(update={"max_in_flight": n}), telemetry=telemetry, clock=clock
+            )
+            for lane, n in places.items()
         }
         self._is_draining = False
 

@@ -46,7 +46,9 @@ async def post_events(call: Call) -> Mapping[str, Json]:
             pointer="",
             hint="send them in parts, or as lines to /v1/bulk/events",
         )
-    done = await _kept(call, sort_rows(rows, _reader(call, "events")))
+    read = _reader(call, "events")
+    found = await call.work(sort_rows, rows, read) if len(rows) > 50 else sort_rows(rows, read)
+    done = await _kept(call, found)
     if not isinstance(body, list) and done["rejected"]:
         wrong: Any = done["errors"]
         raise Problem(
@@ -67,10 +69,10 @@ async def bulk(call: Call) -> Mapping[str, Json]:
     async for row in _lines(call):
         waiting.append(row)
         if len(waiting) == _CHUNK:
-            _add(total, await _kept(call, sort_rows(waiting, read, first_line=n_read + 1)))
+            _add(total, await _kept(call, await call.work(sort_rows, waiting, read, n_read + 1)))
             n_read, waiting = n_read + len(waiting), []
             read = _reader(call, call.path("what"))
-    _add(total, await _kept(call, sort_rows(waiting, read, first_line=n_read + 1)))
+    _add(total, await _kept(call, await call.work(sort_rows, waiting, read, n_read + 1)))
     return total
 
 
@@ -166,8 +168,10 @@ async def _put(call: Call, body: object) -> dict[str, Json]:
 
 
 async def _kept(call: Call, found: Sorted) -> dict[str, Json]:
-    is_new, seq = await call.work(records.keep_records, call.service, found)
-    return counts(found, is_new, seq)
+    if not found.records:
+        return counts(found, (), call.service.engine.world.seq)
+    done = await call.service.append_soon(found.records)
+    return counts(found, done.is_new, done.seq)
 
 
 def _add(total: dict[str, Any], part: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ Reader = Callable[[object], Record | Fault]
 """Makes a record of one row, or says why not."""
 
 
-def sort_rows(rows: Iterable[object], read: Reader, *, first_line: int = 1) -> Sorted:
+def sort_rows(rows: Iterable[object], read: Reader, first_line: int = 1) -> Sorted:
     """Read rows one by one; none is lost, each is a record or a reject."""
     found = Sorted()
     for line, row in enumerate(rows, start=first_line):

@@ -89,7 +89,7 @@ async def similar(call: Call) -> Mapping[str, Json]:
         ask = Ask(n=asked.n, filter=asked.filter)
         return lists.similar(call.service, item, ask, asked.by)
 
-    return told(call, await call.work(work), asked.explain)
+    return told(call, await call.answer(work), asked.explain)
 
 
 async def rank(call: Call) -> Mapping[str, Json]:
@@ -102,7 +102,7 @@ async def rank(call: Call) -> Mapping[str, Json]:
         ask = Ask(user=asked.user, recent=recent, text=asked.text, n=len(asked.items))
         return lists.rank(call.service, ask, asked.items)
 
-    answer = await call.work(work)
+    answer = await call.answer(work)
     found = {item.id for item in answer.items}
     missing: list[Json] = [item for item in dict.fromkeys(asked.items) if item not in found]
     return {**told(call, answer, asked.explain), "missing": missing}
@@ -116,7 +116,7 @@ async def search(call: Call) -> Mapping[str, Json]:
         call.service.catch_up(asked.min_seq)
         return lists.search(call.service, asked)
 
-    return told(call, await call.work(work), asked.explain)
+    return told(call, await call.answer(work), asked.explain)
 
 
 async def slate(call: Call) -> Mapping[str, Json]:
@@ -135,7 +135,7 @@ async def explain(call: Call) -> Mapping[str, Json]:
         kept = lists.kept_slate(service, slate_id)
         return reasons.explained(service, kept, item, asked.audience, asked.language)
 
-    return await call.work(work)
+    return await call.answer(work)
 
 
 async def why_not(call: Call) -> Mapping[str, Json]:
@@ -147,7 +147,7 @@ async def why_not(call: Call) -> Mapping[str, Json]:
         call.service.catch_up(asked.min_seq)
         return reasons.missing(call.service, ask, asked.item, asked.audience, asked.language)
 
-    return await call.work(work)
+    return await call.answer(work)
 
 
 async def _recommended(call: Call, asked: RecommendQuery, ask: Ask) -> dict[str, Json]:
@@ -156,7 +156,7 @@ async def _recommended(call: Call, asked: RecommendQuery, ask: Ask) -> dict[str,
         kept = asked.model_dump(mode="json", exclude_defaults=True, exclude={"history", "session"})
         return lists.recommend(call.service, ask, asked=kept, budget_ms=asked.budget_ms)
 
-    return told(call, await call.work(work), asked.explain)
+    return told(call, await call.answer(work), asked.explain)
 
 
 ENDPOINTS = (

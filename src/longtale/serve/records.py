@@ -1,42 +1,78 @@
-"""What is kept of items and users: documents, exports, and forgetting with a receipt."""
+"""Items, users, tastes and rules as they are kept: put, changed, given one by one or in pages."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
+import orjson
 import polars as pl
 
 from longtale.data.filters.filter import parse_filter
-from longtale.data.record import Body, Record, RecordKind
+from longtale.data.record import ABOUT_USERS, Body, Record, RecordKind
 from longtale.errors import UnknownIdError
 from longtale.recommend.answer import Json
-from longtale.serve.documents import document, frame_of, indexed
-from longtale.serve.intake import Sorted
+from longtale.recommend.present import plain
+from longtale.serve.audit import Doer
+from longtale.serve.documents import document, frame_of, indexed, merged
 from longtale.serve.messages import Page
 from longtale.serve.service import Service
 from longtale.serve.taste import Taste
 
-MOST_EXPORTED = 100_000
-"""Events and slates of one user that an export holds."""
+_READ_AT_ONCE = 1000
 
 
-def keep_records(service: Service, found: Sorted) -> tuple[tuple[bool, ...], int]:
-    """Keep what was read, all or none; say what was new, and up to where the log goes then."""
-    if not found.records:
-        return (), service.engine.world.seq
-    done = service.append(found.records)
-    return done.is_new, done.seq
+def put(service: Service, kind: RecordKind, subject: str, body: Body | None, doer: Doer) -> int:
+    """Keep one record, and who asked for it; give a number from which on it holds.
 
-
-def put(service: Service, kind: RecordKind, subject: str, body: Body | None) -> int:
-    """Keep one record, and give its number."""
+    What is so already is not kept again.
+    """
     record = Record(kind, subject, body, uuid.uuid4().hex, time.time_ns() // 1000)
-    return service.append([record]).seq
+    if not changed(service, [record]):
+        return service.engine.world.seq
+    return service.append([record, doer.record(None if kind in ABOUT_USERS else subject)]).seq
+
+
+def changed(service: Service, records: Sequence[Record]) -> list[Record]:
+    """Give those of some documents that are not as they were: the others need not be kept again."""
+    service.engine.catch_up()
+    latest: dict[str, Body | None] = {}
+    found = []
+    for record in records:
+        own_id, body = record.subject, record.body
+        before = latest[own_id] if own_id in latest else _kept(service, record.kind, own_id)
+        if not _is_same(before, body):
+            found.append(record)
+        latest[own_id] = body
+    return found
+
+
+def patch(
+    service: Service,
+    kind: RecordKind,
+    own_id: str,
+    changes: Mapping[str, Any],
+    keep: Callable[[Mapping[str, Any]], dict[str, Json]],
+) -> dict[str, Json]:
+    """Change some attributes (RFC 7396), one change after the other in this process.
+
+    Args:
+        service: where.
+        kind: ITEM or USER.
+        own_id: of the document.
+        changes: what is to be different; null takes away.
+        keep: keeps the whole document, and gives the answer.
+
+    Raises:
+        UnknownIdError: there is none of this id.
+    """
+    with service.patching:
+        service.engine.catch_up()
+        whole = merged(one(service, kind, own_id), changes)
+        return keep(whole if isinstance(whole, Mapping) else {})
 
 
 def one(service: Service, kind: RecordKind, own_id: str) -> dict[str, Json]:
@@ -45,7 +81,7 @@ def one(service: Service, kind: RecordKind, own_id: str) -> dict[str, Json]:
     Raises:
         UnknownIdError: there is none of this id.
     """
-    found = _document(service, kind, own_id)
+    found = document_of(service, kind, own_id)
     if found is None:
         raise UnknownIdError(f"there is no {kind.value} '{own_id}'")
     return found
@@ -57,10 +93,12 @@ def page(service: Service, kind: RecordKind, asked: Page) -> dict[str, Json]:
     Raises:
         FilterError: the filter cannot be parsed or applied.
     """
-    ids = (own for own in _ids(service, kind) if own > asked.cursor)
+    ids = iter(sorted(own for own in _ids(service, kind) if own > asked.cursor))
+    is_typed = kind is RecordKind.ITEM or not asked.filter.strip()
+    n_at_once = _READ_AT_ONCE if is_typed else None  # all users' values decide what type they have
     rows: list[Json] = []
     last = ""
-    for some in iter(lambda: list(islice(ids, 1000)), []):
+    for some in iter(lambda: list(islice(ids, n_at_once)), []):
         for own, body in _meeting(service, kind, some, asked.filter):
             if len(rows) == asked.limit:
                 return {f"{kind.value}s": rows, "next": last}
@@ -81,109 +119,80 @@ def taste(service: Service, user: str) -> Taste:
     return service.engine.views.tastes.get(user, Taste())
 
 
-def export(service: Service, user: str) -> dict[str, Json]:
-    """Give all that is kept about a user, also what the model's own data hold of them.
-
-    Raises:
-        UnknownIdError: nothing is kept about anybody of this id.
-    """
-    store = service.store
-    events = [
-        {"seq": s.seq, "at": s.record.at, **dict(s.record.body or {})}
-        for s in store.recent(RecordKind.EVENT, user, MOST_EXPORTED)
-    ]
-    slates = [
-        {"slate_id": s.id, "at": s.at, **dict(s.body)} for s in store.slates_of(user, MOST_EXPORTED)
-    ]
-    found: dict[str, Json] = {
-        "user": user,
-        "attributes": _document(service, RecordKind.USER, user),
-        "taste": taste(service, user).model_dump(mode="json"),
-        "events": events,  # type: ignore[dict-item]
-        "slates": slates,  # type: ignore[dict-item]
-        "history_in_model": list(_history(service, user)),
-    }
-    if not any(found[name] for name in ("attributes", "events", "slates", "history_in_model")):
-        raise UnknownIdError(f"nothing is kept about a user '{user}'")
-    return found
-
-
-def forget(service: Service, user: str) -> dict[str, Json]:
-    """Forget a user: at once in every answer, then in the files; give the receipt.
-
-    What models learned from all users together stays until the next training.
-    """
-    export(service, user)
-    dropped = service.keeper.forget(user)
-    receipt, removed = service.engine.forget(user)
-    service.store.compact()
-    left = [
-        name
-        for name, is_left in {
-            "events": bool(service.store.recent(RecordKind.EVENT, user, 1)),
-            "slates": bool(service.store.slates_of(user, 1)),
-            "answers": user in service.engine.world.user_ids(),
-        }.items()
-        if is_left
-    ]
-    counts: dict[str, Json] = {**removed, "slates_not_written_yet": dropped}
-    return {
-        "receipt": receipt,
-        "removed": counts,
-        "verified": not left,
-        "left": list(left),
-        "model": "histories in the bundle's files go with the next training or `longtale forget`",
-    }
-
-
-def _document(service: Service, kind: RecordKind, own_id: str) -> dict[str, Json] | None:
-    engine = service.engine
-    if kind is RecordKind.ITEM:
-        if own_id in engine.views.items:
-            body = engine.views.items[own_id]
-            return None if body is None else dict(body)
-        catalog = engine.world.live.dataset.catalog
-        row = int(catalog.items.rows([own_id])[0])
-        return None if row < 0 else document(catalog, row)
-    if own_id in engine.views.users:
-        return dict(engine.views.users[own_id])
-    row = int(engine.world.live.user_rows([own_id])[0])
-    profiles = engine.world.live.dataset.profiles
+def document_of(service: Service, kind: RecordKind, own_id: str) -> dict[str, Json] | None:
+    """Give an item or a user as a document; None where there is none of this id."""
+    views, live = service.engine.views, service.engine.world.live
+    is_item = kind is RecordKind.ITEM
+    told_since: Mapping[str, Body | None] = views.items if is_item else views.users
+    if (body := told_since.get(own_id)) is not None:
+        return dict(body)
+    if is_item:
+        row = int(live.dataset.items.rows([own_id])[0])
+        return None if row < 0 or own_id in told_since else document(live.dataset.catalog, row)
+    row = int(live.user_rows([own_id])[0])
     if row < 0:
         return None
-    if row >= len(profiles) or not profiles.width:
+    profiles = live.dataset.profiles
+    if own_id in told_since or row >= len(profiles) or not profiles.width:
         return {}
     values = profiles.row(row, named=True)
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: plain(value) for name, value in values.items() if value is not None}
 
 
-def _ids(service: Service, kind: RecordKind) -> list[str]:
-    engine = service.engine
+def _kept(service: Service, kind: RecordKind, subject: str) -> Body | None:
+    """Give what is kept of something in the form in which it is put; None where it is not."""
+    views = service.engine.views
+    match kind:
+        case RecordKind.TASTE:
+            wished = views.tastes.get(subject)
+            return None if wished is None else wished.model_dump(mode="json")
+        case RecordKind.RULE:
+            rule = views.rules.get(subject)
+            return None if rule is None else rule.as_dict()
+        case RecordKind.USER if subject in views.users:
+            return views.users[subject]
+        case RecordKind.USER:  # no attributes at all are none that were put
+            return document_of(service, kind, subject) or None
+        case _:
+            return document_of(service, kind, subject)
+
+
+def _is_same(before: Body | None, after: Body | None) -> bool:
+    """Say whether two bodies are the same JSON, in which true is not 1."""
+    first, second = (
+        None if body is None else orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS)
+        for body in (before, after)
+    )
+    return first == second
+
+
+def _ids(service: Service, kind: RecordKind) -> set[str]:
+    world, views = service.engine.world, service.engine.views
     if kind is RecordKind.ITEM:
-        gone = {item for item, body in engine.views.items.items() if body is None}
-        known = {*engine.world.live.dataset.items.ids, *engine.views.items} - gone
-    else:
-        known = {*engine.world.user_ids(), *engine.views.users}
-    return sorted(known)
+        items = list(views.items.items())  # a copy: another thread may write
+        known = {*world.live.dataset.items.ids.to_list(), *(own for own, _ in items)}
+        return known - {own for own, body in items if body is None}
+    return world.user_ids() | {u for u, body in list(views.users.items()) if body is not None}
 
 
 def _meeting(
     service: Service, kind: RecordKind, ids: list[str], condition: str
 ) -> Iterator[tuple[str, dict[str, Json]]]:
-    pairs = [(own, body) for own in ids if (body := _document(service, kind, own)) is not None]
+    pairs = [(own, body) for own in ids if (body := document_of(service, kind, own)) is not None]
     if not condition.strip():
         yield from pairs
         return
     if kind is RecordKind.ITEM:
         frame = frame_of(service.engine.world.live.dataset.catalog, pairs)
     else:
-        frame = pl.DataFrame([body for _, body in pairs], infer_schema_length=None)
+        frame = _table_of([body for _, body in pairs])
     kept = parse_filter(condition).mask(frame)
     yield from (pair for pair, is_kept in zip(pairs, kept.tolist(), strict=True) if is_kept)
 
 
-def _history(service: Service, user: str) -> Iterator[str]:
-    dataset = service.engine.world.recommender.dataset
-    row = int(dataset.users.rows([user])[0])
-    if row >= 0:
-        yield from dataset.items.ids_of(dataset.histories(np.array([row])).items)
+def _table_of(bodies: Sequence[Body]) -> pl.DataFrame:
+    """Give free attributes as a table; a column takes the type that holds most of its values."""
+    names = dict.fromkeys(name for body in bodies for name in body)
+    return pl.DataFrame(
+        [pl.Series(name, [body.get(name) for body in bodies], strict=False) for name in names]
+    )

@@ -41,6 +41,12 @@ class Call:
         """Give a part of the path, such as a user's id."""
         return str(self.request.path_params[name])
 
+    async def answer(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """Do in a thread what the processor is busy with: one request after the other."""
+        return await anyio.to_thread.run_sync(
+            function, *arguments, limiter=self.service.one_at_a_time
+        )
+
     async def work(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Do in a thread what takes more than a moment."""
         return await anyio.to_thread.run_sync(function, *arguments)

@@ -6,12 +6,14 @@ import logging
 import multiprocessing
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from longtale import log
 from longtale.monitor.request_log import JsonLines
@@ -23,6 +25,7 @@ from longtale.serve.service import Service
 GRACE_S = 20
 """Seconds in which what was begun may end after the service was told to stop."""
 _BACKLOG = 2048
+_SWITCH_S = 0.001  # the loop waits so long, not 5 ms, for a thread that is at work on a list
 
 
 class _Server(uvicorn.Server):
@@ -87,6 +90,8 @@ def _work(
     project: Project, listener: socket.socket, on_ready: Callable[[], None] | None = None
 ) -> None:
     _log_as_json()
+    sys.setswitchinterval(_SWITCH_S)
+    threadpool_limits(1)  # one list at a time: further cores take further processes
     service = open_service(project)
     config = uvicorn.Config(
         application(service),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from anyio import CapacityLimiter
 
 from longtale.contracts import EventStore
 from longtale.data.record import Appended, Record, RecordKind
@@ -37,7 +42,10 @@ class Service:
         keeper: keeps slates in the background.
         registry: the bundles that may answer.
         gate: the places for requests.
+        one_at_a_time: lets one thread work on lists: several would wait for the interpreter, and
+            each other, longer than they work. More cores take more processes.
         pace: how long each rung of the ladder takes.
+        patching: is held by who reads a document, changes it, and puts it back.
         started_at: seconds since 1970.
         store_failed_at: when the store failed last, seconds since 1970; 0 while all is well.
     """
@@ -50,7 +58,9 @@ class Service:
     keeper: SlateKeeper
     registry: Registry
     gate: Gate
+    one_at_a_time: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     pace: Pace = field(default_factory=Pace)
+    patching: threading.Lock = field(default_factory=threading.Lock)
     started_at: float = field(default_factory=time.time)
     store_failed_at: float = 0.0
 
@@ -73,20 +83,39 @@ class Service:
         return tuple(found)
 
     def append(self, records: Sequence[Record]) -> Appended:
-        """Keep records durably, and know them.
+        """Keep records durably, and know them; waits in this thread.
 
         Raises:
             StoreError: they could not be kept.
         """
+        with self.noting_the_store():
+            done = self.engine.submit(records).result()
+        return self._appended(records, done)
+
+    async def append_soon(self, records: Sequence[Record]) -> Appended:
+        """Keep records durably, and know them; many may wait at once.
+
+        Raises:
+            StoreError: they could not be kept.
+        """
+        with self.noting_the_store():
+            done = await asyncio.wrap_future(self.engine.submit(records))
+        return self._appended(records, done)
+
+    @contextmanager
+    def noting_the_store(self) -> Iterator[None]:
+        """Remember whether the store could be written; nothing is swallowed."""
         try:
-            done = self.engine.append(records)
+            yield
         except StoreError:
             self.note_store(is_up=False)
             raise
         self.note_store(is_up=True)
+
+    def _appended(self, records: Sequence[Record], done: Appended) -> Appended:
         touched: dict[str, list[str]] = {}
-        for record in records:
-            if record.kind is RecordKind.SESSION_EVENT and record.body is not None:
+        for record, is_new in zip(records, done.is_new, strict=True):
+            if is_new and record.kind is RecordKind.SESSION_EVENT and record.body is not None:
                 touched.setdefault(record.subject, []).append(record.body["item"])
         for session, items in touched.items():
             self.sessions.add(session, items)
