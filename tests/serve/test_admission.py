@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.serve.wire import Told, asked, fine, request
+from tests.serve.wire import PATIENCE_S, Told, asked, fine, request
 
 from longtale.monitor.telemetry import Telemetry
 from longtale.recommend.service_settings import AdmissionSettings
@@ -26,7 +26,7 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 
     @functools.wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))
+        asyncio.run(asyncio.wait_for(test(*arguments, **named), PATIENCE_S))
 
     return run
 

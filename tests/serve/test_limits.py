@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
-from tests.serve.wire import Told, ask, asked, fine, request, sending
+from tests.serve.wire import PATIENCE_S, Told, ask, asked, fine, request, sending
 
 from longtale.recommend.service_settings import AdmissionSettings
 from longtale.serve import limits
@@ -320,7 +320,7 @@ def test_large_bodies_share_memory_and_small_ones_have_their_own(monkeypatch):
     monkeypatch.setattr(limits, "SHARED_BYTES", 100_000)
     begun, finish = asyncio.Event(), asyncio.Event()
     protected = limited(app)
-    assert asyncio.run(run()) == (200, 503, 200, 200)
+    assert asyncio.run(asyncio.wait_for(run(), PATIENCE_S)) == (200, 503, 200, 200)
 
 
 def test_a_request_without_a_body_is_not_read():

@@ -10,6 +10,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+PATIENCE_S = 20
+"""Seconds after which a test that waits for what never comes has failed."""
 LOCAL = {"host": "127.0.0.1:8000"}
 
 
@@ -86,7 +88,7 @@ async def asked(app: ASGIApp, scope: Scope, receive: Receive | None = None) -> T
 
 def ask(app: ASGIApp, scope: Scope, receive: Receive | None = None) -> Told:
     """Send a request from outside of any event loop."""
-    return asyncio.run(asked(app, scope, receive))
+    return asyncio.run(asyncio.wait_for(asked(app, scope, receive), PATIENCE_S))
 
 
 async def fine(scope: Scope, receive: Receive, send: Send) -> None:

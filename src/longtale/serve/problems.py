@@ -210,11 +210,20 @@ _CODES: Mapping[type[LongtaleError], Code] = {
 
 
 def _of_router(error: HTTPException) -> Problem:
-    if error.status_code >= 500:
-        return _internal()
-    codes = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
-    code = codes.get(error.status_code, Code.BAD_REQUEST)
-    return Problem(code, error.detail, headers=error.headers)
+    if error.status_code == Code.NOT_FOUND.status:
+        return Problem(
+            Code.NOT_FOUND, "no endpoint has this path", hint="see /docs for those there are"
+        )
+    if error.status_code == Code.METHOD_NOT_ALLOWED.status:
+        return Problem(
+            Code.METHOD_NOT_ALLOWED,
+            "the endpoint at this path does not know the method",
+            hint="see the header Allow for those it knows",
+            headers=error.headers,
+        )
+    if error.status_code < 500:
+        return Problem(Code.BAD_REQUEST, error.detail, headers=error.headers)
+    return _internal()
 
 
 def _internal() -> Problem:
