@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from threading import Barrier, Event
 
@@ -26,6 +27,7 @@ HARD_TO_KEEP = {
     "text": "naïve 猫 \U0001f409 \x00 \"quoted\" 'so' ?",
     "nested": [{"a": []}, None, True],
 }
+N_BATCHES = 40
 _WRITER = """
 import sys
 from pathlib import Path
@@ -34,10 +36,12 @@ from longtale.feedback.stores import open_store
 
 url, folder, name, n_batches = sys.argv[1:]
 store = open_store(url, Path(folder))
+print("ready", flush=True)
+sys.stdin.readline()
 for batch in range(int(n_batches)):
-    ids = [f"{name}-{batch}-{k}" for k in range(5)]
-    store.append([Record(RecordKind.EVENT, name, {"batch": batch}, id_, 0) for id_ in ids])
-    print(batch, flush=True)
+    ids = [f"shared-{batch}", *(f"{name}-{batch}-{k}" for k in range(4))]
+    appended = store.append([Record(RecordKind.EVENT, name, {}, id_, 0) for id_ in ids])
+    print(batch, sum(appended.is_new), flush=True)
 store.close()
 """
 
@@ -315,19 +319,30 @@ class SharedStoreLaws(EventStoreLaws):
         store.close()
 
     @pytest.fixture
-    def writers(self, url: str, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
-        """Two processes that append batches of five, and say the number of each that is kept."""
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-c", _WRITER, url, str(tmp_path), name, "40"],
+    def writers(
+        self, store: EventStore, url: str, tmp_path: Path
+    ) -> Iterator[dict[str, subprocess.Popen[str]]]:
+        """Two processes that begin together, and say of each batch that is kept what was new.
+
+        Each batch is four records of their own and one that the other has too.
+        """
+        started = {
+            name: subprocess.Popen(
+                [sys.executable, "-c", _WRITER, url, str(tmp_path), name, str(N_BATCHES)],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
             for name in ("first", "second")
-        ]
+        }
+        for process in started.values():
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
+        for process in started.values():
+            process.stdin.write("go\n")
+            process.stdin.flush()
         yield started
-        for process in started:
+        for process in started.values():
             process.kill()
             process.communicate()
 
@@ -345,28 +360,38 @@ class SharedStoreLaws(EventStoreLaws):
         seen: list[str] = []
         after = 0
         while True:
-            have_ended = all(process.poll() is not None for process in writers)
+            have_ended = all(process.poll() is not None for process in writers.values())
             for stored in store.read(after, 7):
                 after = stored.seq
                 seen.append(stored.record.id)
             if have_ended and after == store.last_seq():
                 break
-        assert [process.communicate()[1] for process in writers] == ["", ""]
-        names = ("first", "second")
-        expected = [f"{name}-{b}-{k}" for name in names for b in range(40) for k in range(5)]
-        assert sorted(seen) == sorted(expected)
+        said = {name: process.communicate() for name, process in writers.items()}
+        assert [errors for _, errors in said.values()] == ["", ""]
+        own = [f"{name}-{b}-{k}" for name in writers for b in range(N_BATCHES) for k in range(4)]
+        assert sorted(seen) == sorted([*own, *(f"shared-{b}" for b in range(N_BATCHES))])
         assert seen == ids_of(store)
-        starts = [seen[i].rpartition("-")[0] for i in range(0, len(seen), 5)]
-        assert len(set(starts)) == 80, "batches were mixed"
+        n_new = [int(line.split()[1]) for lines, _ in said.values() for line in lines.splitlines()]
+        assert sum(n_new) == len(seen)
+
+    def test_batches_of_two_processes_do_not_mix(self, store, writers):
+        for process in writers.values():
+            process.wait()
+        batches = [id_.rpartition("-")[0] for id_ in ids_of(store) if not id_.startswith("shared-")]
+        runs = [batch for batch, _ in groupby(batches)]
+        assert len(runs) == len(set(runs)) == 2 * N_BATCHES
 
     def test_what_a_killed_process_was_told_is_kept_and_its_batches_are_whole(self, store, writers):
         told = {}
-        for name, process in zip(("first", "second"), writers, strict=True):
-            told[name] = [int(process.stdout.readline()) for _ in range(7)]
+        for name, process in writers.items():
+            lines = [process.stdout.readline() for _ in range(7)]
             process.kill()
-            told[name] += [int(line) for line in process.communicate()[0].splitlines()]
-        kept = ids_of(store)
+            lines += process.communicate()[0].splitlines()
+            told[name] = [int(line.split()[0]) for line in lines]
+        kept = {*ids_of(store)}
         for name, batches in told.items():
-            assert {f"{name}-{b}-{k}" for b in batches for k in range(5)} <= {*kept}
-        assert len(kept) % 5 == 0
+            assert {f"{name}-{b}-{k}" for b in batches for k in range(4)} <= kept
+            assert {f"shared-{b}" for b in batches} <= kept
+        n_own = sum(not id_.startswith("shared-") for id_ in kept)
+        assert n_own % 4 == 0
         assert store.append([event("after")]).is_new == (True,)

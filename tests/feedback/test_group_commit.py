@@ -103,7 +103,9 @@ def test_what_comes_while_one_is_written_shares_the_next_commit(store, commit):
 
 def test_the_first_waits_a_little_for_others(store, commit):
     group = commit(wait_ms=60_000, max_batch=3)
-    futures = [group.submit([event(f"e{k}")]) for k in range(3)]
+    futures = [group.submit([event("e0")])]
+    assert not store.is_writing.wait(0.05)
+    futures += [group.submit([event(f"e{k}")]) for k in (1, 2)]
     assert [future.result(10).seq for future in futures] == [3, 3, 3]
     assert store.sizes == [3]
 

@@ -51,8 +51,7 @@ class RedisLink:
                 encoding_errors="surrogatepass",
                 socket_timeout=_ANSWER_S,
                 socket_connect_timeout=_ANSWER_S,
-                # Once more, since a connection may have died while it lay idle.
-                retry=Retry(NoBackoff(), 1),
+                retry=Retry(NoBackoff(), 0),  # what fails is answered without it
             )
         except ValueError as error:
             raise SettingsError(

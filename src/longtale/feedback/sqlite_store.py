@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,16 +133,7 @@ class _SQLiteDatabase:
         return connection
 
     def _log_ahead(self, connection: Connection) -> None:
-        """Turn to WAL; where two processes make the file, SQLite lets one of them fail at once."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-                break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise StoreError(
                 f"the store '{self._file}' cannot have a write-ahead log (its journal is "
