@@ -67,6 +67,12 @@ def test_a_newcomer_keeps_the_row_of_their_first_event():
     assert live.folded().users.ids.to_list() == ["u0", "u1", "zoe"]
 
 
+def test_newcomers_are_found_among_thousands():
+    names = [f"n{row}" for row in range(1_200)]
+    live = clicked(Live(world()), names, ["i0"] * len(names), [9] * len(names))
+    assert live.user_rows(["u1", *names]).tolist() == [1, *range(2, 1_202)]
+
+
 def test_the_dataset_and_earlier_states_are_left_as_they_were():
     dataset = world()
     before = dataset.fingerprint

@@ -65,7 +65,7 @@ class Vocabulary:
             return np.array([self._row_of.get(one_id, -1) for one_id in asked], dtype=np.int32)
         table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self), dtype=np.int32)})
         found = asked.to_frame("id").join(table, on="id", how="left", maintain_order="left")
-        return found["row"].fill_null(-1).to_numpy().astype(np.int32, copy=False)
+        return found["row"].fill_null(-1).to_numpy().astype(np.int32)
 
     def ids_of(self, rows: NDArray[np.integer]) -> list[str]:
         """Give the ids of rows; no row may be -1."""
