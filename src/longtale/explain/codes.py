@@ -1,24 +1,8 @@
-"""The reasons there are: which part of the score gives which, and how each is said.
+"""The reasons there are: which part of a score gives which, and how each is said.
 
-code                        given by                 what it rests on
-popular                     popular                  how often the item was chosen
-popular_now                 rising                   how often it was chosen lately
-chosen_together             item_knn, ease           items of the history
-chosen_after                sequence_linear          items of the history
-goes_with_what_you_chose    text_ease                items of the history
-like_what_you_chose         semantic                 items of the history, words in common
-people_like_you             user_knn, als            the history as a whole
-suits_people_like_you       cold_map                 the history as a whole
-next_for_people_like_you    sequence, sequence_text  the history as a whole
-matches_your_words          semantic                 the asker's words
-goes_with_your_words        all of the above that    the asker's words: items that suit these
-                            go by a history          stand in for a history that is missing
-your_taste                  taste (search)           the history as a whole
-suits_you_in_all            ranker                   all that is known
-less_known                  long_tail (a dial)       how seldom the item was chosen
-chosen_by_editors           rules                    a rule of the editors
-you_asked_for_such          wishes                   the asker's own profile
-fills_the_list              nothing                  nothing spoke for the item
+Each part of a score stands for one reason, and parts that say the same for the same one. A reason
+that goes by a history is another one for somebody who has none, and said in words what they want:
+items that suit these words stand in for the history. The page `docs/explanations.md` has the table.
 """
 
 from __future__ import annotations

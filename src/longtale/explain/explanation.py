@@ -121,9 +121,9 @@ class Explanation:
         n: length of the slate.
         n_candidates: how many items may come.
         score: its score; None where no source could say anything of it.
-        mean: mean score of the candidates.
+        mean: mean score of the candidates, see `Standing`.
         contributions: by part of the score, what each adds to this item more than to the mean
-            candidate; they sum to `score - mean`.
+            candidate; they sum to `score - mean`, with a score of 0 where there is none.
         errors: standard errors of the contributions that were estimated; empty where all are exact.
         weights: by source, how far it was trusted for this item.
         reasons: the main reasons, the weightiest first.

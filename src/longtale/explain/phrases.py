@@ -129,7 +129,7 @@ ENGLISH = Phrases(
         "at_rest": "these dials are at rest: {}",
         "n": "the list has {:,} places",
         "long_tail": "the long-tail dial is at {:.2f}",
-        "touch": "{} is chosen first",
+        "touch": "somebody first chooses {}",
         "say": "somebody asks for {}",
     },
     no_filter="there is no filter",

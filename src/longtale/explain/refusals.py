@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from longtale.explain.phrases import Audience, Language, Phrases, phrases_of
 from longtale.explain.why_not import UNKNOWN, Change, Tried, WhyNot
 
@@ -54,11 +56,16 @@ def _said(change: Change, phrases: Phrases) -> str:
         if name == "filter" and value is not None and not value:
             parts.append(phrases.no_filter)
         elif value not in (None, ()):
-            shown = phrases.comma.join(value) if isinstance(value, tuple) else value
-            if name == "touch":
-                shown = phrases.titled(value.title)
-            parts.append(template.format(phrases.titled(value) if name == "say" else shown))
+            parts.append(template.format(_shown(name, value, phrases)))
     return phrases.listed(parts)
+
+
+def _shown(name: str, value: Any, phrases: Phrases) -> Any:
+    if name == "touch":
+        return phrases.listed([phrases.titled(item.title) for item in value])
+    if name == "say":
+        return phrases.titled(value)
+    return phrases.comma.join(value) if isinstance(value, tuple) else value
 
 
 def _numbers(why_not: WhyNot) -> str:

@@ -20,10 +20,11 @@ class Standing:
     **What a score is compared with.** A score alone has no zero: a source that lifts every item
     alike would seem to explain each of them, and explains why none is here rather than another. So
     all that is explained is a difference: what each part of the score adds to this item, less what
-    it adds on average to all candidates, which are the items that may come and that some source
-    could score, this one among them. What is excluded (seen, filtered) is not compared with, for it
-    could not have come instead. Sums are kept: the shares add up to the score less the mean score.
-    An item that no source could score is as good as the mean, and nothing speaks for it.
+    it adds on average to all candidates, which are the items that may come, this one among them.
+    What is excluded (seen, filtered) is not compared with, for it could not have come instead.
+    An item that no source could score counts as 0, where calibration puts all that is not known;
+    so do those outside of the shortlist of a large catalogue. Sums are kept: the shares add up to
+    the score less the mean score, and the share of a source is the same whichever others speak.
 
     Args:
         sources: names of the S parts of the score.
@@ -55,19 +56,17 @@ class Standing:
         items, scores = slate.candidates.items, slate.candidates.scores
         places = np.argmax(items == row, axis=1)
         own = (np.arange(len(items)), places)
-        candidates = scores > unscored  # padding is NaN, and so not among them
-        counts = np.maximum(candidates.sum(axis=1), 1).astype(np.float32)
-        parts = np.where(candidates, slate.contributions, np.float32(0))
-        means = parts.sum(axis=-1) / counts  # (S, B)
-        is_scored = candidates[own]
-        shares = np.where(is_scored, slate.contributions[:, *own] - means, np.float32(0))
+        is_scored = scores > unscored  # padding is NaN, and so not
+        n_candidates = (items >= 0).sum(axis=1)
+        parts = np.where(is_scored, slate.contributions, np.float32(0))
+        means = parts.sum(axis=-1) / n_candidates.astype(np.float32)  # (S, B)
         return cls(
             slate.sources,
-            shares,
+            parts[:, *own] - means,
             means.sum(axis=0),
             places + 1,
-            (items >= 0).sum(axis=1),
-            is_scored,
+            n_candidates,
+            is_scored[own],
             slate.weights[:, *own],
         )
 

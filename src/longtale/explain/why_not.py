@@ -35,7 +35,7 @@ class Change:
         at_rest: dials that are turned back.
         n: another length of the slate.
         long_tail: another turn of this dial.
-        touch: an item to choose first.
+        touch: items to choose first.
         say: words to say.
     """
 
@@ -44,7 +44,7 @@ class Change:
     at_rest: tuple[str, ...] = ()
     n: int | None = None
     long_tail: float | None = None
-    touch: Named | None = None
+    touch: tuple[Named, ...] = ()
     say: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Change:
             **vars(self),
             "lift": list(self.lift),
             "at_rest": list(self.at_rest),
-            "touch": self.touch and self.touch.as_dict(),
+            "touch": [item.as_dict() for item in self.touch],
         }
         return {name: value for name, value in plain.items() if value not in (None, [])}
 
@@ -154,7 +154,7 @@ def changes(
     """Give what lets an item in, each tried before it is given, the smallest change first.
 
     To be let through may be enough. If not, on top of it, one at a time: a slate up to twice as
-    long, then other dials, an item to choose first, words to say, and last a longer slate still.
+    long, then other dials, items to choose first, words to say, and last a longer slate still.
 
     Args:
         ask: asks again.

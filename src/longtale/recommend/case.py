@@ -77,6 +77,10 @@ class Case:
         is_out = bool(asked.excluded[0, self.row]) or case.place(rank) is None
         return Place(rank, int(found.n_candidates[0]), bool(found.is_scored[0]), not is_out)
 
+    def of_whole(self) -> Case:
+        """Give the case in which every item is scored, also where a shortlist is what is served."""
+        return replace(self, recommender=_whole(self.recommender))
+
     def shapley(
         self, n_permutations: int, rng: np.random.Generator
     ) -> tuple[tuple[str, ...], Shapley, float]:
@@ -104,7 +108,7 @@ class Case:
     def _heard_only(self, scores: Floats, heard: Mask) -> Floats:
         hybrid = self.recommender.hybrid
         partly = _Partly(hybrid.retrievers, hybrid.blender, scores, heard)
-        case = replace(self, recommender=replace(self.recommender, hybrid=partly))
+        case = replace(self, recommender=replace(_whole(self.recommender), hybrid=partly))
         return case.stand(self.queries.take(np.zeros(len(heard), dtype=np.int64))).values
 
     def shared_with(self, row: int) -> tuple[str, ...]:
@@ -140,6 +144,14 @@ class _Partly(Hybrid):
     def source_scores(self, queries: Queries, n_items: int) -> SourceScores:
         heard = self.heard.T[:, :, None]
         return SourceScores(np.where(heard, self.scores, np.float32(np.nan)), ())
+
+
+def _whole(recommender: Recommender) -> Recommender:
+    n_items, settings = recommender.dataset.n_items, recommender.slate_settings
+    if n_items <= settings.whole_up_to:
+        return recommender
+    whole = settings.model_copy(update={"whole_up_to": n_items})
+    return replace(recommender, slate_settings=whole)
 
 
 @lru_cache(maxsize=2)

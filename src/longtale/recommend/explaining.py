@@ -30,7 +30,7 @@ from longtale.recommend.screen import ruled_out
 from longtale.schema import Role
 
 _N_TOUCHED = 5
-"""How many items that resemble a missing one are tried as the one to choose first."""
+"""How many items that resemble a missing one are tried as what to choose first."""
 _N_SAID = 3
 """How many of its categories are tried as words to say, before its title."""
 _N_IDS = 10_000
@@ -54,7 +54,8 @@ def explain(
     any source.
 
     An item that may not come is explained as if it might, and one that was met as if it had not
-    been.
+    been. Where of a large catalogue only a shortlist is scored, an item that is not in it is
+    explained by the scores of all.
 
     Args:
         recommender: what answered.
@@ -71,6 +72,9 @@ def explain(
     barred_by = bars(question.barred, row)
     case = Case(recommender, question.of_item(row).letting(row), row)
     found = leave_one_out(case.stand, case.queries, case.history)
+    if not found.base.is_scored[0]:
+        case = case.of_whole()
+        found = leave_one_out(case.stand, case.queries, case.history)
     base = found.base
     contributions = dict(zip(base.sources, base.shares[:, 0].tolist(), strict=True))
     errors: dict[str, float] = {}
@@ -120,6 +124,8 @@ def why_not(recommender: Recommender, question: Question, item: str) -> WhyNot:
     case = Case(recommender, question.of_item(row), row)
     barred_by = bars(question.barred, row)
     place = case.after(Change())
+    if not place.is_scored:
+        place = case.of_whole().after(Change())
     found = changes(
         case.after,
         _let_through(case, barred_by),
@@ -140,9 +146,10 @@ def why_not(recommender: Recommender, question: Question, item: str) -> WhyNot:
 
 def _reasons(case: Case, found: LeftOut) -> tuple[Why, ...]:
     base = found.base
+    shares = base.shares[:, 0] * base.is_scored[0]  # nothing speaks for what no source scored
     given = grounds(
         base.sources,
-        base.shares[:, 0].tolist(),
+        shares.tolist(),
         has_history=bool(len(case.history)),
         has_words=has_words(case.queries),
     )
@@ -211,13 +218,15 @@ def _arranged(question: Question) -> list[Change]:
 
 
 def _touches(case: Case) -> list[Change]:
-    """Give the items nearest in meaning, the nearest first, to choose one of them."""
+    """Give the items nearest in meaning to choose one of, then the nearest two, then three."""
     vectors = case.recommender.item_vectors.vectors
     near = vectors @ vectors[case.row]
     near[case.question.excluded[0]] = -1
     near[case.row] = -1
     nearest = np.argsort(-near, kind="stable")[:_N_TOUCHED]
-    return [Change(touch=case.named(int(row))) for row in nearest if near[row] > 0]
+    named = [case.named(int(row)) for row in nearest if near[row] > 0]
+    sets = [*((item,) for item in named), *(tuple(named[:n]) for n in (2, 3) if n <= len(named))]
+    return [Change(touch=items) for items in sets]
 
 
 def _sayings(case: Case) -> list[Change]:

@@ -114,11 +114,11 @@ class Question:
             dials = replace(dials, **{name: getattr(AT_REST, name) for name in change.at_rest})
         if change.long_tail is not None:
             dials = replace(dials, long_tail=change.long_tail)
-        if change.touch is not None:
-            touched = recommender.catalog.items.row(change.touch.id)
-            histories = queries.histories.followed_by(Histories.of([[touched]]))
+        if change.touch:
+            touched = [recommender.catalog.items.row(item.id) for item in change.touch]
+            histories = queries.histories.followed_by(Histories.of([touched]))
             queries = replace(queries, histories=histories)
-            barred["seen"] = barred["seen"] | (np.arange(recommender.dataset.n_items) == touched)
+            barred["seen"] = barred["seen"] | np.isin(np.arange(len(recommender.catalog)), touched)
         if change.say is not None:
             said = f"{self.text}, {change.say}" if self.text.strip() else change.say
             queries = replace(queries, text_vectors=recommender.item_vectors.of_words([said]))
