@@ -15,12 +15,13 @@ import numpy as np
 
 from longtale.arrays import Floats, Mask, top_k
 from longtale.blend.calibrate import standardised
-from longtale.blend.hybrid import Hybrid, source_scores
+from longtale.blend.hybrid import Hybrid
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.query import Queries
 from longtale.errors import QueryError
 from longtale.explain.codes import BY_WORDS
 from longtale.explain.phrases import ENGLISH
+from longtale.log import warn
 from longtale.models.semantic import SemanticRetriever
 from longtale.recommend.answer import Answer, AnswerItem, Json
 from longtale.recommend.item_vectors import ItemVectors
@@ -110,7 +111,7 @@ class Searching:
     settings: SearchSettings
 
     def __post_init__(self) -> None:
-        if not self.index.catalog.text_fields and not self._semantic:
+        if not self.index.catalog.text_fields and self._semantic is None:
             raise QueryError(
                 "search needs words, and the items of this recommender have none; name the text "
                 f"fields of the catalogue, or add '{SemanticRetriever.name}' to models.use, and "
@@ -192,34 +193,37 @@ class Searching:
         return Slate(best, sources, chosen, nothing, degraded=tuple(dict.fromkeys(failed)))
 
     def relevance(self, texts: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
-        """Give what words and meaning say of all items, and which of the two failed.
+        """Give what words and meaning say of all items, and the name of meaning if it failed.
 
         Returns:
-            float32 (2, B, N), whose sum is the relevance; the names of what failed.
+            float32 (2, B, N), whose sum is the relevance; `semantic`, or nothing.
         """
-        words = np.stack([self.index.lexical.scores(parse_wish(text).likes) for text in texts])
-        words = standardised(words[None])
-        asked = self.index.meaning.of_words(self.item_vectors.of_words(texts))
-        cosines, failed = self._cosines(asked)
-        shares = fused(np.concatenate([words, cosines]), self.settings.fusion)
-        if failed or not self._semantic:
-            return shares, failed
-        best, _ = top_k(shares.sum(axis=0), self.settings.fusion.n_feedback)
-        asked = followed(asked, self.index.meaning.of_items(best), self.settings.fusion)
-        cosines, failed = self._cosines(asked)
-        return fused(np.concatenate([words, cosines]), self.settings.fusion), failed
+        likes = [parse_wish(text).likes for text in texts]
+        words = np.stack([self.index.lexical.scores(text) for text in likes])
+        both = standardised(np.stack([words, np.zeros_like(words)]))
+        semantic = self._semantic
+        if semantic is None:
+            return fused(both, self.settings.fusion), ()
+        try:
+            asked = self.index.meaning.of_words(self.item_vectors.of_words(texts))
+            both[1] = self._near(semantic, asked)
+            best, _ = top_k(
+                fused(both, self.settings.fusion).sum(axis=0), self.settings.fusion.n_feedback
+            )
+            asked = followed(asked, self.index.meaning.of_items(best), self.settings.fusion)
+            both[1] = self._near(semantic, asked)
+        except Exception as error:  # noqa: BLE001 - whatever a part does, something is found
+            warn("search goes by words alone", error=repr(error))
+            both[1] = 0
+            return fused(both, self.settings.fusion), (SemanticRetriever.name,)
+        return fused(both, self.settings.fusion), ()
 
-    def _cosines(self, directions: Floats) -> tuple[Floats, tuple[str, ...]]:
-        """Give how near in meaning all items are, standardised, float32 (1, B, N)."""
-        n_queries = len(directions)
-        queries = replace(
-            Queries.of([[]] * n_queries), text_vectors=self.index.meaning.towards(directions)
-        )
-        found = source_scores(self._semantic, queries, len(self.index.catalog), survive=True)
-        if not self._semantic or found.failed:
-            shape = (1, n_queries, len(self.index.catalog))
-            return np.zeros(shape, dtype=np.float32), found.failed
-        return standardised(self.index.meaning.cosines(found.scores)), ()
+    def _near(self, semantic: SemanticRetriever, directions: Floats) -> Floats:
+        """Give how near in meaning all items are to B directions, standardised, (B, N)."""
+        vectors = self.index.meaning.towards(directions)
+        queries = replace(Queries.of([[]] * len(vectors)), text_vectors=vectors)
+        cosines = self.index.meaning.cosines(semantic.scores(queries))
+        return standardised(cosines[None])[0]
 
     def _preference(self, users: Queries, candidates: Candidates) -> tuple[Floats, tuple[str, ...]]:
         """Give what the recommender thinks of candidates, standardised among them, (B, M)."""
@@ -238,12 +242,9 @@ class Searching:
         return standardised(own[None])[0], slate.degraded
 
     @property
-    def _semantic(self) -> tuple[SemanticRetriever, ...]:
-        return tuple(
-            cast("SemanticRetriever", retriever)
-            for retriever in self.hybrid.retrievers
-            if retriever.name == SemanticRetriever.name
-        )
+    def _semantic(self) -> SemanticRetriever | None:
+        parts = {retriever.name: retriever for retriever in self.hybrid.retrievers}
+        return cast("SemanticRetriever | None", parts.get(SemanticRetriever.name))
 
 
 def _hit(item: AnswerItem, parts: Mapping[str, float], matched: tuple[str, ...]) -> Hit:

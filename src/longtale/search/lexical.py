@@ -125,9 +125,9 @@ class LexicalIndex:
         asked = np.array([*terms.values()], dtype=object)
         return [tuple(asked[column]) for column in stands.T]
 
-    def knows(self, word: str) -> bool:
-        """Say whether all terms of a word stand in some item."""
-        return all(term in self._rows for term, _ in terms_of([word])[0])
+    def knows(self, words: Sequence[str]) -> list[bool]:
+        """Say of each word whether all of its terms stand in some item."""
+        return [all(term in self._rows for term, _ in terms) for terms in terms_of(words)]
 
     def holding(self, words: Sequence[str]) -> list[Rows]:
         """Give, for each word that is known, the items in which all of its terms stand."""

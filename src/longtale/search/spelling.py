@@ -132,8 +132,10 @@ class Speller:
 
     def _unknown(self, text: str) -> list[str]:
         words = pl.Series(words_in(pl.Series([text]))[0]).unique(maintain_order=True)
-        words = words.filter(_can_be_misspelled(words, self.settings.min_letters))
-        unknown = (w for w in words if not self.is_word(w) and not self.index.knows(w))
+        fit = words.filter(_can_be_misspelled(words, self.settings.min_letters)).to_list()
+        doubtful = [word for word in fit if not self.is_word(word)]
+        known = self.index.knows(doubtful)
+        unknown = (word for word, is_known in zip(doubtful, known, strict=True) if not is_known)
         return list(islice(unknown, self.settings.max_words))
 
     def _suiting(self, text: str) -> Floats:
