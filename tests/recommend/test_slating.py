@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from longtale.blend.convex import ConvexBlend
+from longtale.data.query import Queries
 from longtale.data.splits.bands import BANDS
 from longtale.errors import QueryError
 from longtale.recommend.answer import Answer
@@ -82,14 +83,22 @@ def test_explored_places_say_their_chance(recommender: Recommender) -> None:
 def test_no_more_items_of_one_value_than_allowed(recommender: Recommender) -> None:
     catalog = recommender.catalog
     brands = pl.Series("maker", [f"maker {row % 3}" for row in range(len(catalog))])
-    evidence = recommender._slating.evidence
+    evidence = recommender.scoring.slating.evidence
     codes = (np.arange(len(catalog)) % 3)[:, None].astype(np.int32)
     grouped = type(evidence)(evidence.counts, evidence.vectors, {"maker": codes}, {})
-    recommender.__dict__["_slating"] = Slating(recommender.slate_settings, grouped, None)
-    try:
-        slate = ids(recommender.recommend(USER, n=6, dials=Dials(at_most={"maker": 2})))
-    finally:
-        del recommender.__dict__["_slating"]
+    slating = Slating(recommender.slate_settings, grouped, None)
+    scoring = replace(recommender.scoring, slating=slating)
+    row = recommender.dataset.users.row(USER)
+    queries = Queries(
+        np.array([row], dtype=np.int32), recommender.dataset.histories(np.array([row]))
+    )
+    found = scoring.slate(
+        queries,
+        6,
+        exclude=np.zeros((1, len(catalog)), dtype=np.bool_),
+        dials=Dials(at_most={"maker": 2}),
+    )
+    slate = catalog.items.ids_of(found.candidates.items[0])
     makers = [brands[catalog.items.row(item)] for item in slate]
     assert sorted(makers) == sorted(["maker 0", "maker 1", "maker 2"] * 2)
 

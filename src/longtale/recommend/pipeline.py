@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
-from longtale.arrays import Floats, Mask
-from longtale.blend.convex import ConvexBlend
 from longtale.blend.hybrid import Hybrid
-from longtale.blend.shortlist import Shortlist
 from longtale.contracts import Citing, Forgetting
 from longtale.data.arrivals import Arrivals
-from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.dataset import Dataset
 from longtale.data.event import DEFAULT_KINDS, EventKind
@@ -31,7 +26,7 @@ from longtale.rank.ranker import Ranker
 from longtale.recommend.answer import Answer
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.item_vectors import ItemVectors
-from longtale.recommend.present import UNSCORED, Presenter, Stages
+from longtale.recommend.present import Presenter, Stages
 from longtale.recommend.renewal import (
     new_items,
     read_arrivals,
@@ -39,12 +34,12 @@ from longtale.recommend.renewal import (
     with_catalog,
     with_changes,
 )
+from longtale.recommend.scoring import Scoring
 from longtale.recommend.screen import Screen
 from longtale.recommend.searching import Asked, Found, Searching
 from longtale.recommend.settings import SlateSettings
-from longtale.recommend.slating import Said, Slating
+from longtale.recommend.slating import Slating
 from longtale.search.index import KeptIndex
-from longtale.seeds import generator
 
 ITEM_TO_ITEM = ("item_knn", "ease", "als", "semantic")
 """Sources that can say which items go with one item."""
@@ -109,9 +104,11 @@ class Recommender:
         """
         stages = Stages()
         queries = self._query(user, history, text)
-        screen = self._screen(filter, exclude, at).without_seen(self.dataset, queries)
+        screen = Screen.of(self.catalog, condition=filter, exclude=exclude, at=at).without_seen(
+            self.dataset, queries
+        )
         stages.mark("query")
-        slate = self.slate(queries, _checked(n), exclude=screen.excluded, dials=dials)
+        slate = self.scoring.slate(queries, _checked(n), exclude=screen.excluded, dials=dials)
         stages.mark("score")
         return self.presenter.answer(queries, slate, stages)
 
@@ -131,9 +128,9 @@ class Recommender:
         """
         stages = Stages()
         queries = self._query(None, [item], "")
-        screen = self._screen(filter, [item], at)
+        screen = Screen.of(self.catalog, condition=filter, exclude=[item], at=at)
         stages.mark("query")
-        alike = self.trusting(ITEM_TO_ITEM)
+        alike = self.scoring.trusting(ITEM_TO_ITEM)
         slate = alike.slate(queries, _checked(n), exclude=screen.excluded)
         stages.mark("score")
         return self.presenter.answer(queries, slate, stages)
@@ -168,38 +165,10 @@ class Recommender:
         """
         asked = Asked(text, personal, correct)
         users = None if user is None else self._query(user, (), "")
-        excluded = self._screen(filter, (), at).excluded
-        return self._searching.answer(
+        excluded = Screen.of(self.catalog, condition=filter, at=at).excluded
+        return self.searching.answer(
             self.presenter, asked, _checked(n), exclude=excluded, users=users
         )
-
-    def slate(
-        self,
-        queries: Queries,
-        k: int,
-        *,
-        exclude: Mask,
-        dials: Dials = AT_REST,
-        nudges: Mapping[str, Floats] = MappingProxyType({}),
-    ) -> Slate:
-        """Answer a batch: the k best allowed items of each request; it always answers.
-
-        Args:
-            queries: B requests.
-            k: length of the slates.
-            exclude: bool (B, N), items that must not come.
-            dials: what is turned.
-            nudges: by name, what else is added to each score, float32 (B, N).
-        """
-        if self.dataset.n_items > self.slate_settings.whole_up_to:
-            return self._slate_of_shortlist(queries, k, exclude, dials, nudges)
-        found = self.hybrid.source_scores(queries, self.dataset.n_items)
-        blender = self.hybrid.blender
-        contributions = self._filled(blender.contributions(queries, found.scores))
-        said = Said(self.hybrid.sources, found.scores, contributions, found.failed, nudges)
-        slate = self._slating.slate(queries, said, k, exclude=exclude, dials=dials)
-        weights = blender.weights_at(queries, found.scores, slate.candidates.items)
-        return replace(slate, weights=weights)
 
     def with_items(self, frame: pl.DataFrame, *, ids: str = "item_id") -> Recommender:
         """Add new items: at once they can be found by their words, without any training.
@@ -289,41 +258,22 @@ class Recommender:
         citing = {r.name: r for r in self.hybrid.retrievers if isinstance(r, Citing)}
         return Presenter(self.catalog, known, citing, self.version)
 
-    def _slate_of_shortlist(
-        self, queries: Queries, k: int, exclude: Mask, dials: Dials, nudges: Mapping[str, Floats]
-    ) -> Slate:
-        """Answer as `slate` does, for a catalogue of which not all is scored."""
-        found = self._shortlist.scores(self.hybrid, queries, exclude)
-        contributions = self._filled(found.contributions(queries))
-        scores = found.whole_scores() if self.ranker is not None else contributions
-        said = Said(self.hybrid.sources, scores, contributions, found.failed, nudges)
-        slate = self._slating.slate(queries, said, k, exclude=exclude, dials=dials)
-        return replace(slate, weights=found.weights_at(queries, slate.candidates.items))
-
-    def _filled(self, contributions: Floats) -> Floats:
-        """Let items that no source can score stand behind all others, the most touched first."""
-        unscored = np.isneginf(contributions[0])
-        contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
-        return contributions
+    @cached_property
+    def scoring(self) -> Scoring:
+        """What makes slates of requests in rows."""
+        return Scoring.of(self.hybrid, self._slating)
 
     @cached_property
-    def _searching(self) -> Searching:
+    def searching(self) -> Searching:
+        """What answers searches; made when the first of them comes."""
         vectors, kept = self.item_vectors, self.search_index
         index = kept.of(self.catalog, vectors.vectors, vectors.whitening.projection)
-        return Searching(index, vectors, self.hybrid, self.slate, kept.settings)
-
-    @cached_property
-    def _shortlist(self) -> Shortlist:
-        return Shortlist.of(self.dataset.item_counts, generator(0, "shortlist"))
+        return Searching(index, vectors, self.hybrid, self.scoring.slate, kept.settings)
 
     @cached_property
     def _slating(self) -> Slating:
         evidence = ItemEvidence.of(self.dataset, self.item_vectors.vectors)
         return Slating(self.slate_settings, evidence, self.ranker)
-
-    @cached_property
-    def _last_resort(self) -> Floats:
-        return UNSCORED + np.log1p(self.dataset.item_counts).astype(np.float32)
 
     def _query(self, user: str | None, history: Sequence[str], text: str) -> Queries:
         user_row = -1 if user is None else self.dataset.users.row(user)
@@ -335,15 +285,6 @@ class Recommender:
             text = self.dataset.words_of(user_row)
         vectors = self.item_vectors.of_words([text]) if text.strip() else None
         return Queries(np.array([user_row], dtype=np.int32), own, vectors)
-
-    def _screen(self, condition: str, exclude: Sequence[str], at: datetime | None) -> Screen:
-        moment = datetime.now(UTC) if at is None else at
-        return Screen.of(self.catalog, condition=condition, exclude=exclude, at=moment)
-
-    def trusting(self, sources: Sequence[str]) -> Recommender:
-        """Give the same recommender, which asks only some of its sources and trusts them alike."""
-        equal = ConvexBlend.equal(self.hybrid.sources, sources)
-        return replace(self, hybrid=replace(self.hybrid, blender=equal), ranker=None)
 
 
 def _checked(n: int) -> int:

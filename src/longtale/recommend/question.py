@@ -146,7 +146,7 @@ def slates(
         part = queries.take(np.arange(start, min(start + size, len(queries))))
         shape = (len(part), n_items)
         found.append(
-            recommender.slate(
+            recommender.scoring.slate(
                 part,
                 n_items if k is None else k,
                 exclude=np.broadcast_to(question.excluded, shape),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
@@ -24,7 +24,12 @@ class Screen:
 
     @classmethod
     def of(
-        cls, catalog: Catalog, *, condition: str, exclude: Sequence[str], at: datetime
+        cls,
+        catalog: Catalog,
+        *,
+        condition: str = "",
+        exclude: Sequence[str] = (),
+        at: datetime | None = None,
     ) -> Screen:
         """Build the screen of one request.
 
@@ -32,7 +37,7 @@ class Screen:
             catalog: N items.
             condition: filter expression; blank lets everything through.
             exclude: ids that must not come.
-            at: the moment at which items must be available.
+            at: the moment at which items must be available; None is now.
 
         Raises:
             FilterError: the condition cannot be parsed or applied.
@@ -40,7 +45,7 @@ class Screen:
         """
         excluded = ruled_out(catalog, condition)
         if catalog.has_availability:
-            excluded |= ~catalog.available(microseconds(at))
+            excluded |= ~catalog.available(microseconds(datetime.now(UTC) if at is None else at))
         for item in exclude:
             excluded[catalog.items.row(item)] = True
         return cls(excluded[None])

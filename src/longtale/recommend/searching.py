@@ -100,7 +100,7 @@ class Searching:
         index: what is read of the catalogue.
         item_vectors: read words.
         hybrid: fitted retrievers, of which the semantic one knows meaning.
-        slates: gives what the recommender would choose, as `Recommender.slate` does.
+        slates: gives what the recommender would choose, as `Scoring.slate` does.
         settings: how words, meaning and taste are weighed.
     """
 

@@ -15,6 +15,7 @@ from longtale.privacy.mask import mask_values
 from longtale.recommend.answer import Answer
 from longtale.serve.answering import Ask, alike, answered, ordered
 from longtale.serve.messages import RecommendQuery, SearchQuery
+from longtale.serve.searching import searched
 from longtale.serve.service import Service
 
 
@@ -49,14 +50,11 @@ def similar(service: Service, item: str, ask: Ask, by: str) -> Answer:
     return keep(service, answer, user=None, asked={"list": "similar", "item": item, "by": by})
 
 
-def search(service: Service, asked: SearchQuery) -> Answer:
+def search(service: Service, query: SearchQuery) -> Answer:
     """Find items by words; who has a taste is shown what suits it first."""
-    world = service.engine.world
-    answer = world.recommender.search(
-        asked.q, user=asked.user, personal=asked.personal, n=asked.n, filter=asked.filter
-    )
-    own = {"list": "search", **asked.model_dump(exclude_defaults=True)}
-    return keep(service, answer, user=asked.user, asked=own)
+    answer = searched(service.engine.world, service.engine.views, query)
+    own = {"list": "search", **query.model_dump(exclude_defaults=True)}
+    return keep(service, answer, user=query.user, asked=own)
 
 
 def keep(service: Service, answer: Answer, *, user: str | None, asked: Mapping[str, Any]) -> Answer:

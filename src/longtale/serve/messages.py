@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from longtale.errors import did_you_mean
 from longtale.explain.phrases import Audience, Language
@@ -20,6 +28,7 @@ Id = Annotated[
     StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
 """An id of the caller's own: 1 to 256 characters, none of them a control character."""
+_ID: TypeAdapter[str] = TypeAdapter(Id)
 Words = Annotated[str, StringConstraints(max_length=2000)]
 Explain = Literal["none", "codes", "text", "trace"]
 
@@ -145,6 +154,8 @@ class SearchQuery(ListQuery):
     """Whose taste counts too."""
     personal: float = Field(default=0.3, ge=0, le=1)
     """How much it counts beside the words."""
+    correct: bool = True
+    """Replace words that no item has by likely ones; the answer says which."""
 
 
 class ExplainQuery(Message):
@@ -211,6 +222,21 @@ def parsed(model: type[_M], values: object) -> _M:
     except ValidationError as error:
         found = fault(model, error)
         raise Problem(Code.BAD_DATA, found.detail, pointer=found.pointer, hint=found.hint) from None
+
+
+def checked_id(own_id: str) -> str:
+    """Give an id back under which something may be kept.
+
+    Raises:
+        Problem: it is too long, or holds control characters.
+    """
+    try:
+        return _ID.validate_python(own_id)
+    except ValidationError as error:
+        hint = error.errors(include_url=False)[0]["msg"]
+        raise Problem(
+            Code.BAD_DATA, f"the id is {_shown(own_id)}", pointer="/id", hint=hint
+        ) from None
 
 
 def fault(model: type[BaseModel], error: ValidationError) -> Fault:
