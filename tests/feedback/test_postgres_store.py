@@ -58,6 +58,38 @@ def test_compaction_without_the_rights_of_an_administrator_cleans_the_tables(
     theirs.close()
 
 
+def test_compaction_says_so_where_an_older_transaction_keeps_what_was_removed(store, postgres_url):
+    fill(store, "Wilhelmina")
+    with psycopg.connect(postgres_url) as other:
+        other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        other.execute("SELECT 1")
+        store.forget("Wilhelmina")
+        with pytest.raises(StoreError, match="90 removed rows are still in longtale_records"):
+            store.compact()
+    store.compact()
+
+
+def test_compaction_says_so_where_somebody_uses_the_tables(store, postgres_url, monkeypatch):
+    monkeypatch.setattr(postgres_store, "_PATIENCE_MS", 100)
+    store.append([event("a")])
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT * FROM longtale_records")
+        with pytest.raises(StoreError, match="somebody uses its tables; try again later"):
+            store.compact()
+    store.compact()
+
+
+def test_compaction_says_so_where_the_tables_belong_to_others(store, postgres_url):
+    store.append([event("a")])
+    ask(postgres_url, "CREATE ROLE clerk LOGIN")
+    ask(postgres_url, "GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")
+    theirs = PostgresStore(postgres_url.replace("longtale@", "clerk@"))
+    assert theirs.append([event("b")]).is_new == (True,)
+    with pytest.raises(StoreError, match=r"was not cleaned: .* let the owner of the tables do it"):
+        theirs.compact()
+    theirs.close()
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_server_that_ended_is_told_and_found_again_when_it_is_back(
     store, postgres_server: PostgresServer, end

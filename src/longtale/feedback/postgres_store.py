@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import select
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -30,6 +31,7 @@ _DEFAULTS: dict[str, Any] = {
 _OPTIONS = f"-c synchronous_commit=on -c statement_timeout={_PATIENCE_MS}"
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (psycopg.errors.QueryCanceled, f"it took longer than {PATIENCE_S:g} s; try again later"),
+    (psycopg.errors.LockNotAvailable, "somebody uses its tables; try again later"),
     (psycopg.errors.InsufficientPrivilege, "let this user make and write tables there"),
     (psycopg.errors.ReadOnlySqlTransaction, "name the server that takes writes"),
     (psycopg.errors.DiskFull, "make room on the server's disk"),
@@ -159,10 +161,12 @@ class _PostgresDatabase:
         with self._told(), self._connections.borrowed_to_write() as session:
             session.patience_s = math.inf
             session.execute("SET statement_timeout = 0")
+            session.execute(f"SET lock_timeout = {_PATIENCE_MS}")
             for table in ("longtale_records", "longtale_slates"):
-                session.execute(f"VACUUM FULL {table}")
+                _write_anew(session, table)
             self._clean_write_ahead_log(session)
-            session.execute(f"SET statement_timeout = {_PATIENCE_MS}")
+            session.execute("RESET lock_timeout")
+            session.execute("RESET statement_timeout")
             session.patience_s = None
 
     def close(self) -> None:
@@ -227,6 +231,31 @@ def _has_tables(session: _Session) -> bool:
         " AND pg_table_is_visible(oid))"
     ).fetchone()
     return is_there
+
+
+def _write_anew(session: _Session, table: str) -> None:
+    """Write a table without what was removed; the server only remarks on it when it cannot."""
+    remarks: list[tuple[str | None, str | None, str | None]] = []
+
+    def hear(remark: psycopg.errors.Diagnostic) -> None:
+        remarks.append(
+            (remark.severity_nonlocalized, remark.message_primary, remark.message_detail)
+        )
+
+    session.add_notice_handler(hear)
+    session.execute(f"VACUUM (FULL, VERBOSE) {table}")
+    session.remove_notice_handler(hear)
+    for severity, remark, detail in remarks:
+        if severity == "WARNING":
+            raise StoreError(
+                f"{table} was not cleaned: {remark}; let the owner of the tables do it"
+            )
+        n_left = re.search(r"\d+", detail or "0")  # "7 dead row versions cannot be removed yet"
+        if n_left is not None and int(n_left[0]):
+            raise StoreError(
+                f"{n_left[0]} removed rows are still in {table}, since a transaction that began "
+                "earlier may see them; end it, or try again later"
+            )
 
 
 def _is_alive(session: _Session) -> bool:
