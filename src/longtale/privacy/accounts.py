@@ -17,7 +17,8 @@ _ISSUER = re.compile(
 """First digits and lengths of Visa, Mastercard, American Express, JCB, Mir, Discover, RuPay, Troy,
 Diners, UnionPay and Maestro (ISO/IEC 7812 and the lists of the issuers)."""
 _CARD_CUE = re.compile(
-    r"card|\bcc\b|visa|master|amex|credit|debit|karte|carte|tarjeta|卡", re.IGNORECASE
+    r"card|\bcc\b|\bpa(?:y|id)\b|visa|master|amex|credit|debit|karte|carte|tarjeta|卡",
+    re.IGNORECASE,
 )
 _SHAPES = frozenset(
     [(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 5, 6), (6, 13), (8, 8)]
@@ -43,7 +44,7 @@ def cards(text: str) -> Iterator[Found]:
         for first in range(len(groups)):
             for n in (5, 4, 3, 2, 1):
                 number = groups[first : first + n]
-                if len(number) == n and _is_card(text, number):
+                if len(number[0].digits) > 3 and len(number) == n and _is_card(text, number):
                     yield Found(number[0].start, number[-1].end, Kind.CARD)
 
 

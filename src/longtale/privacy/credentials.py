@@ -19,8 +19,10 @@ _KNOWN = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"  # JWT
     r")"
 )
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----")
-_PRIVATE_KEY_END = re.compile(r"-----END [A-Z ]{0,20}PRIVATE KEY-----")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z\d+/=\s:,.-]{0,10000}"
+    r"(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
+)
 _BEARER = re.compile(r"\b(?:bearer|basic|token)\s+(?P<value>[\w+/.~-]{16,}=*)", re.IGNORECASE)
 _NAMES = any_of(
     "password passwort passwd passphrase pwd pw passcode secret token api_key apikey access_key"
@@ -29,6 +31,7 @@ _NAMES = any_of(
 ).replace(r"\s", "[ _-]?")
 _ANNOUNCED = re.compile(
     rf"(?:(?<![^\W_]){_NAMES}[\"']?\s?(?:(?:is|was|ist|es)\s|[:=]|=>|->)\s?"
+    r"|\bmy\s(?:pin|passcode)\s(?=\d{4,8}\b)"
     r"|(?:密码|口令|密钥|令牌)\s?[是为:=]?\s?)"
     r"[\"'`]?(?P<value>[^\s\"'`，。；、,;()<>\ufffc]{4,200})",
     re.IGNORECASE,
@@ -51,9 +54,8 @@ def secrets(text: str) -> Iterator[Found]:
     """Give the passwords, keys and tokens of a text."""
     for match in _KNOWN.finditer(text) if says(text, _KNOWN_WORDS) else ():
         yield Found(match.start(), match.end(), Kind.SECRET)
-    for match in _PRIVATE_KEY.finditer(text):
-        end = _PRIVATE_KEY_END.search(text, match.end())
-        yield Found(match.start(), len(text) if end is None else end.end(), Kind.SECRET)
+    for match in _PRIVATE_KEY.finditer(text) if "PRIVATE KEY" in text else ():
+        yield Found(match.start(), match.end(), Kind.SECRET)
     for pattern in (_BEARER, _ANNOUNCED) if says(text, _CUE_WORDS) else ():
         for match in pattern.finditer(text):
             value = match["value"].rstrip(".!?:*)]}") if pattern is _ANNOUNCED else match["value"]

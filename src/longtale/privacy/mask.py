@@ -72,13 +72,20 @@ def mask_values(value: Any) -> Any:
         >>> mask_values({"note": ["ann@example.org", 4]})
         {'note': ['[email]', 4]}
     """
-    if isinstance(value, str):
-        return mask(value).text
-    if isinstance(value, Mapping):
-        return {key: mask_values(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask_values(inner) for inner in value]
-    return value
+    root = [value]
+    open_places: list[tuple[Any, Any]] = [(root, 0)]  # no recursion: a value may be a thousand deep
+    while open_places:
+        holder, place = open_places.pop()
+        inner = holder[place]
+        if isinstance(inner, str):
+            holder[place] = mask(inner).text
+        elif isinstance(inner, Mapping):
+            holder[place] = dict(inner)
+            open_places += [(holder[place], key) for key in inner]
+        elif isinstance(inner, list | tuple):
+            holder[place] = list(inner)
+            open_places += [(holder[place], key) for key in range(len(inner))]
+    return root[0]
 
 
 def _found_beside(text: str, known: Sequence[tuple[int, int]]) -> list[Found]:

@@ -132,6 +132,7 @@ _FORMS = (
         check_digits.tax_id,
         r"steuer-?(?:id|identifikation)|idnr|tax id",
     ),
+    _Form("Switzerland", r"756\.\d{4}\.\d{4}\.\d\d"),
     _Form("Israel", r"\d{9}", check_digits.luhn, r"teudat|תעודת זהות|" + _ID_CUE),
     _Form("Australia", r"\d{3} ?\d{3} ?\d{2,3}", cue=r"\btfn\b|tax file"),
     _Form("Australia", r"\d{4} ?\d{5} ?\d", cue=r"medicare"),

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from longtale.privacy.kind import Found, Kind
 from longtale.privacy.scan import BEGINS, CJK, ENDS, SIGN, any_of, says, words
 
-_LOCAL = rf"(?:{SIGN}|[.+%&'-])"
+_LOCAL = rf"(?:{SIGN}|[.!#$%&'*+/=?^`{{|}}~-])"
 _DOMAIN = rf"(?:(?:{SIGN}|-){{1,63}}\.){{1,8}}(?:xn--[a-z\d-]{{2,59}}|[a-z]{{2,24}})(?![a-z\d-])"
 _EMAIL = re.compile(
-    rf"(?<![.+%&'-]){BEGINS}{_LOCAL}{{1,128}}@(?:{_DOMAIN}|\[[\d.]{{7,15}}\])", re.IGNORECASE
+    rf"(?<![.!#$%&'*+/=?^`{{|}}~-]){BEGINS}{_LOCAL}{{1,128}}@(?:{_DOMAIN}|\[[\d.]{{7,15}}\])",
+    re.IGNORECASE,
 )
 _OPEN, _SHUT = r"\s?[\[({<]\s?", r"\s?[\])}>]\s?"
 _SPOKEN_AT = rf"(?:{_OPEN}(?:at|arroba|@){_SHUT}|\sat\s)"
@@ -38,13 +39,14 @@ _ACCOUNT = re.compile(
     rf"(?:{BEGINS}{_SITES}(?:\s(?:id|name|handle|user|account))?(?:\s?[:=]\s?|\sis\s|\s(?=@))"
     rf"|{BEGINS}{_SITES}\s(?=[a-z][a-z._-]{{0,30}}[\d_.#])"
     rf"|(?:微信号?|薇信|微博|{BEGINS}QQ号?)\s?[:=是]?\s?)(?P<name>@?\w(?:[\w#-]|\.(?=\w)){{2,38}})"
-    r"|\bu/(?P<reddit>[\w-]{3,20})",
+    r"|(?:\bu/|\bskype\s?:?\s?live:|\b(?:t\.me|twitter\.com|x\.com|instagram\.com|facebook\.com|tiktok\.com"
+    r"|github\.com|linkedin\.com/in)/@?)(?P<page>[\w.-]{2,39}\w)",
     re.IGNORECASE,
 )
 _ACCOUNT_WORDS = words(
     "insta ig_ ig: twitter tiktok telegram tg discord snap skype reddit facebook fb wechat weixin"
     " line_id kakao mastodon bluesky tumblr twitch steam gamertag psn xbox username user_name"
-    " handle nickname screen_name 微信 薇信 微博 qq u/"
+    " handle nickname screen_name 微信 薇信 微博 qq u/ t.me x.com github linkedin"
 )
 _HAS_SIGNS = re.compile(r"[\d_.#@]")
 
@@ -52,6 +54,11 @@ _URL = re.compile(
     rf"{BEGINS}[a-z][a-z\d+.-]{{1,20}}://[^\s<>\"'“”，。；）】\ufffc]{{3,2000}}", re.IGNORECASE
 )
 _TRAILING = ".,;:!?)]}"
+_ONE_TIME = re.compile(
+    r"/(?:reset|verify|confirm|activate|invite|unsubscribe|magic|token|share|login)[\w-]{0,12}/"
+    r"(?=[\w-]{0,60}\d)[\w-]{12,80}",
+    re.IGNORECASE,
+)
 _TELLING = re.compile(
     r"(?:^|[_.-])(?:key|code|sig|auth|sid|otp|pin|pass)$|token|secret|passw|pwd|signature|session"
     r"|credential|api_?key|jwt|hmac|ticket",
@@ -87,8 +94,8 @@ def handles(text: str) -> Iterator[Found]:
         for match in _HANDLE.finditer(text):
             yield Found(match.start(), match.end(), Kind.HANDLE)
     for match in _ACCOUNT.finditer(text) if says(text, _ACCOUNT_WORDS) else ():
-        if match["reddit"] or _HAS_SIGNS.search(match["name"]):
-            yield Found(*match.span("reddit" if match["reddit"] else "name"), Kind.HANDLE)
+        if match["page"] or _HAS_SIGNS.search(match["name"]):
+            yield Found(*match.span("page" if match["page"] else "name"), Kind.HANDLE)
 
 
 def urls(text: str) -> Iterator[Found]:
@@ -106,6 +113,8 @@ def _has_password(url: str) -> bool:
 
 
 def _has_key(url: str) -> bool:
+    if _ONE_TIME.search(url):
+        return True
     names = (part.partition("=") for part in re.split("[?&#;]", url)[1:])
     return any(len(value) >= 4 and _TELLING.search(name) for name, _, value in names)
 

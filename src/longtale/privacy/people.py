@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterator
 
 from longtale.privacy.kind import Found, Kind
-from longtale.privacy.scan import BEGINS, CAPITAL, any_of, says, words
+from longtale.privacy.scan import BEGINS, CAPITAL, ENDS, any_of, says, words
 
 _TITLE = (
     r"(?:(?i:mr|mrs|ms|mx|miss|mister|dr|doctor|prof|professor|sir|madam|rev|herr|frau|m|mme)\.?\s)"
 )
 _PARTICLE = (
-    r"(?:(?:de|da|do|dos|del|della|di|du|van|von|der|den|ter|la|le|al|el|bin|ibn|ben|y|zu)\s)"
+    r"(?:(?:de|da|do|dos|del|della|di|du|van|von|der|den|ter|la|le|al|el|bin|ibn|ben|y|zu|St\.?)\s)"
 )
 _PART = rf"(?:{CAPITAL}(?:[\w'-]|\.(?=\S)){{1,24}}|{CAPITAL}\.?(?![\w]))"
-_FULL = rf"{_TITLE}?{_PARTICLE}{{0,2}}{_PART}(?:\s{_PARTICLE}{{0,2}}{_PART}){{0,4}}"
+_SUFFIX = r"(?:,?\s(?:Jr|Sr|II|III|IV|PhD|MD|Esq)\b\.?)"
+_FULL = rf"{_TITLE}{{0,2}}{_PARTICLE}{{0,2}}{_PART}(?:\s{_PARTICLE}{{0,2}}{_PART}){{0,4}}{_SUFFIX}?"
 _NOT_NAMES = any_of(
     "a an the and or but so not no my your his her its our their this that these those it i you we"
     " they he she is are was were be been am do does did have has had on in at of to for from with"
@@ -59,7 +60,7 @@ _PATTERNS = tuple(
         rf"\s?[:=]\s?(?P<name>{_FULL})",
         rf"(?:^|[.;,!?(。\n]\s?)(?i:name|nom)\s?[:=]\s?(?P<name>{_FULL})",
         rf"{BEGINS}Dear\s(?P<name>{_TITLE}{_FULL})",
-        r"(?:我叫|我的名字[叫是]|名字叫|姓名\s?[:是为]?\s?|本人叫?|(?:联系|收件)人\s?[:是]?\s?)"
+        r"(?<!《)(?:我叫|我的名字[叫是]|名字叫|姓名\s?[:是为]?\s?|本人叫?|(?:联系|收件)人\s?[:是]?\s?)"
         rf"(?P<name>(?:{_COMPOUND}){_HAN}{{1,2}}|{_HAN}{{2,3}}(?!{_HAN})|{_HAN}{{2}})",
     )
 )
@@ -71,23 +72,34 @@ _MONTHS = any_of(
     " febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre gennaio"
     " febbraio aprile maggio giugno luglio settembre ottobre dicembre"
 )
-_DATE = (
-    r"(?:\d{1,2}\s?[./-]\s?\d{1,2}(?:\s?[./-]\s?(?:\d{4}|\d{2})|\.)|\d{4}[./-]\d{1,2}[./-]\d{1,2}|(?:19|20)\d{6}"
-    rf"|(?:the\s)?\d{{1,2}}(?:st|nd|rd|th|er|\.)?,?\s(?:of\s|de\s)?{_MONTHS}\.?(?:,?\s(?:de\s)?'?\d{{2,4}})?"
-    rf"|{_MONTHS}\.?\s\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s\d{{4}})?|\d{{1,2}}-{_MONTHS}-\d{{2,4}}"
-    r"|(?:\d{2,4}年)?\d{1,2}月\d{1,2}[日号]|\d{4}年(?:\d{1,2}月)?)(?!\w)"
+_DATE = "|".join(
+    (
+        r"(?:\d{1,2}\s?[./-]\s?\d{1,2}(?:\s?[./-]\s?(?:\d{4}|\d{2})|\.|(?![\d./-]))",  # 12.03.1985
+        r"\d{4}[./-]\d{1,2}[./-]\d{1,2}",
+        r"(?:19|20)\d{6}",
+        r"(?:the\s)?\d{1,2}(?:st|nd|rd|th|er|\.)?,?\s(?:of\s|de\s)?"
+        rf"{_MONTHS}\.?(?:,?\s(?:de\s)?'?\d{{2,4}})?",  # 12th of March, 1985
+        rf"{_MONTHS}\.?\s\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s\d{{4}})?",  # March 12, 1985
+        rf"\d{{1,2}}-{_MONTHS}-\d{{2,4}}",
+        r"(?:\d{2,4}年)?\d{1,2}月\d{1,2}[日号]|\d{4}年(?:\d{1,2}月)?)",
+    )
 )
+_BIRTH = (
+    r"(?:\b(?:born(?:\son)?|birth\s?date|b(?:irth)?-?\s?day|date\sof\sbirth|d\.?o\.?b\.?|b\."
+    r"|year\sof\sbirth|geboren(?:\sam)?|geburtsdatum|geburtstag|geb\.|née?(?:\(e\))?(?:\sle)?"
+    r"|date\sde\snaissance|nacid[oa](?:\sel)?|fecha\sde\snacimiento|nat[oa](?:\sil)?"
+    r"|data\sdi\snascita|nascid[oa](?:\sem)?|data\sde\snascimento|född|geboortedatum)"
+    r"|出生日期|出生于|出生|生日|生年月日|誕生日|生于)"
+)
+_BETWEEN = (
+    r"(?:\s?\((?:[dmy]{1,4}[./-]?){2,3}\))?(?:[.?]\sit(?:'s|\sis))?"
+    r"\s?(?:is|was|falls|ist|est|es|[:=,#→-]|是|为|在)?\s?(?:on\s)?"
+)
+_BORN_BEHIND = r"\s?(?:出生|生まれ|is\smy\sb(?:irth)?-?day|,?\s?\((?:birthday|born|dob)\))"
 _BORN = re.compile(
-    r"(?:\b(?:born(?:\son)?|birth\s?date|birth\s?day|date\sof\sbirth|d\.?o\.?b\.?|year\sof\sbirth|b\."
-    r"|geboren(?:\sam)?|geburtsdatum|geburtstag|geb\.|née?(?:\(e\))?(?:\sle)?|date\sde\snaissance"
-    r"|nacid[oa](?:\sel)?|fecha\sde\snacimiento|nat[oa](?:\sil)?|data\sdi\snascita|nascid[oa](?:\sem)?"
-    r"|data\sde\snascimento|född|geboortedatum)|出生日期|出生于|出生|生日|生年月日|誕生日|生于)"
-    r"(?:\s?\((?:[dmy]{1,4}[./-]?){2,3}\))?"
-    r"(?:[.?]\sit(?:'s|\sis))?\s?(?:is|was|falls|ist|est|es|[:=,#]|是|为|在)?\s?(?:on\s)?"
-    rf"(?P<date>{_DATE})",
+    rf"{_BIRTH}{_BETWEEN}(?P<date>{_DATE}){ENDS}|(?<!\d)(?P<dated>{_DATE}){_BORN_BEHIND}",
     re.IGNORECASE,
 )
-
 
 _NAME_WORDS = words(
     "name nombre nom_ vorname appelle attn: cardholder contact_person regards wishes sincerely"
@@ -95,7 +107,9 @@ _NAME_WORDS = words(
     " atentamente dear i'm_ i_am_ this_is_ it's_ here_is_ 叫 名 本人 联系人 收件人"
 )
 _LAST_LINES = words("thank cheers best love xoxo ciao lg vg gruß")
-_BIRTH_WORDS = words("born birth dob d.o.b b._ geb né nac nat nas född 出生 生日 生年 誕生 生于")
+_BIRTH_WORDS = words(
+    "born birth bday b-day dob d.o.b b._ geb né nac nat nas född 出生 生日 生年 誕生 生于 生まれ"
+)
 
 
 def names(text: str) -> Iterator[Found]:
@@ -110,4 +124,4 @@ def names(text: str) -> Iterator[Found]:
 def birth_dates(text: str) -> Iterator[Found]:
     """Give the dates that the text calls a birth or a birthday."""
     for match in _BORN.finditer(text) if says(text, _BIRTH_WORDS) else ():
-        yield Found(*match.span("date"), Kind.BIRTH_DATE)
+        yield Found(*match.span("date" if match["date"] else "dated"), Kind.BIRTH_DATE)

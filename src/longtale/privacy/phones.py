@@ -27,7 +27,11 @@ NATIONAL_DIGITS: Mapping[str, tuple[int, int]] = {
 """Fewest and most digits behind the code of a country (ITU-T E.164 and national plans)."""
 _ANY_COUNTRY = (8, 15)
 """Fewest and most digits with the code, where the country is not among these."""
-_MOST_GROUPS = 8
+_MOST_GROUPS, _MOST_CUED = 8, 6
+_FEWEST, _MOST = 7, 17
+"""Digits of a number, with 00 before the code of the country."""
+_REACH = 30
+"""How far behind the first digits what was said before them still holds."""
 
 _WORDS = any_of(
     "tel phone phones telephone telefon telefono teléfono téléphone telefone telefoon тел телефон"
@@ -52,7 +56,7 @@ _CUE_AFTER = re.compile(
 _EXTENSION = re.compile(
     r"[ ,]{0,2}(?:(?:ext|extn|extension|доб|分机|转)\.? ?|x ?)\d{1,6}(?!\d)", re.IGNORECASE
 )
-_TIGHT = re.compile(r"[ .\-/]| - |\)[ .-]?|[ -]?\(")
+_TIGHT = re.compile(r"[ .\-/]|  | - |\)[ .-]?|[ -]?\(")
 """What may stand between two groups of one number."""
 _DATE = re.compile(
     r"(?:[0-3]?\d([./-])[01]?\d\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])[01]?\d\2[0-3]?\d)(?!\d)"
@@ -61,10 +65,16 @@ _DATE = re.compile(
 
 def phones(text: str) -> Iterator[Found]:
     """Give the telephone numbers of a text."""
-    for groups in runs(text, 7):
+    for groups in runs(text, _FEWEST):
+        said = None  # whether a number was announced is asked once, and where it matters
         first = 0
         while first < len(groups):
-            n = _length(text, groups[first : first + _MOST_GROUPS])
+            near = groups[first : first + _MOST_GROUPS]
+            n = _shaped(text, near)
+            if not n:
+                said = _is_announced(text, groups[0]) if said is None else said
+                is_near = near[0].start - groups[0].start <= _REACH
+                n = _cued(text, near, is_announced=said and is_near)
             if n:
                 yield _found(text, groups[first : first + n])
             first += max(n, 1)
@@ -78,23 +88,33 @@ def _found(text: str, number: Sequence[Group]) -> Found:
     return Found(start, end, Kind.PHONE)
 
 
-def _length(text: str, groups: Sequence[Group]) -> int:
-    """Give how many of these groups, from the first on, are the longest number; 0 for none."""
-    together = 1
-    while together < len(groups) and _is_tight(text, groups, together):
-        together += 1
-    is_cued = None
-    for n in range(together, 0, -1):
-        number = groups[:n]
-        if _DATE.match(text, number[0].start):
-            continue
-        if _is_international(number) or _is_national(number):
+def _shaped(text: str, groups: Sequence[Group]) -> int:
+    """Give how many groups, from the first on, are a number by their shape alone; 0 for none."""
+    for n in _lengths(text, groups):
+        if _is_international(groups[:n]) or _is_national(groups[:n]):
             return n
-        if _may_be(number):
-            is_cued = _is_cued(text, number) if is_cued is None else is_cued
-            if is_cued:
-                return n
     return 0
+
+
+def _cued(text: str, groups: Sequence[Group], *, is_announced: bool) -> int:
+    """Give how many groups, from the first on, are a number since words say so; 0 for none."""
+    for n in _lengths(text, groups[:_MOST_CUED]):
+        if is_announced or _CUE_AFTER.match(text, groups[n - 1].end):
+            return n
+    return 0
+
+
+def _lengths(text: str, groups: Sequence[Group]) -> Iterator[int]:
+    """Give the numbers of groups that may be one telephone number, the largest first."""
+    together, digits = 1, [len(groups[0].digits)]
+    while together < len(groups) and _is_tight(text, groups, together):
+        digits.append(digits[-1] + len(groups[together].digits))
+        together += 1
+    if digits[-1] < _FEWEST or _DATE.match(text, groups[0].start):
+        return
+    for n in range(together, 0, -1):
+        if _FEWEST <= digits[n - 1] <= _MOST:
+            yield n
 
 
 def _is_tight(text: str, groups: Sequence[Group], place: int) -> bool:
@@ -146,11 +166,5 @@ def _is_north_american(digits: str) -> bool:
     return digits[0] in "23456789" and digits[3] in "23456789"
 
 
-def _may_be(number: Sequence[Group]) -> bool:
-    """Say whether digits may be a telephone number where the words around them say so."""
-    return 7 <= len(joined(number)) <= 15 and len(number) <= 6
-
-
-def _is_cued(text: str, number: Sequence[Group]) -> bool:
-    said = before(text, number[0].start)
-    return bool(_CUE.search(said) or _CUE_AFTER.match(text, number[-1].end))
+def _is_announced(text: str, first: Group) -> bool:
+    return _CUE.search(before(text, first.start)) is not None

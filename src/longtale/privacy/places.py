@@ -41,21 +41,23 @@ _NUMBER = r"\d{1,5}(?:[/-]\d{1,5})?[A-Za-z]?"
 _TOWN = rf"{CAPITAL}[\w'.-]{{1,24}}(?:\s{CAPITAL}[\w'.-]{{1,24}}){{0,3}}"
 _STATES = any_of(
     "Alabama Alaska Arizona Arkansas California Colorado Connecticut Delaware Florida Georgia"
-    " Hawaii Idaho Illinois Indiana Iowa Kansas Kentucky Louisiana Maine Maryland Massachusetts Michigan"
-    " Minnesota Mississippi Missouri Montana Nebraska Nevada New_Hampshire New_Jersey New_Mexico"
-    " New_York North_Carolina North_Dakota Ohio Oklahoma Oregon Pennsylvania Rhode_Island"
-    " South_Carolina South_Dakota Tennessee Texas Utah Vermont Virginia Washington West_Virginia"
-    " Wisconsin Wyoming"
+    " Hawaii Idaho Illinois Indiana Iowa Kansas Kentucky Louisiana Maine Maryland Massachusetts"
+    " Michigan Minnesota Mississippi Missouri Montana Nebraska Nevada New_Hampshire"
+    " New_Jersey New_Mexico New_York North_Carolina North_Dakota Ohio Oklahoma Oregon Pennsylvania"
+    " Rhode_Island South_Carolina South_Dakota Tennessee Texas Utah Vermont Virginia Washington"
+    " West_Virginia Wisconsin Wyoming"
 )
+_REGION = rf"(?:[A-Z]{{2}}\.?|[A-Z][A-Za-z]{{0,5}}\.|[A-Z]\.\s?[A-Z]\.|{_STATES})"
 _CODE = (
-    rf"(?:(?:[A-Z]{{2}}\.?|{_STATES}),?\s{{1,2}}\d{{5}}(?:-\d{{4}})?"  # United States
+    rf"(?:{_REGION},?\s{{1,2}}\d{{5}}(?:-\d{{4}})?"  # United States
     r"|(?:[A-Z]{2},?\s)?[A-Z]\d[A-Z]\s?\d[A-Z]\d"  # Canada
     r"|(?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT),?\s\d{4}"  # Australia
     r"|[A-Z]{1,2}\d[A-Z\d]?\s\d[A-Z]{2})"  # United Kingdom
     rf"(?!-){ENDS}"
 )
 _STREET = re.compile(
-    rf"(?<![#$£€.,/-]){BEGINS}{_NUMBER}(?:,(?=\s[^\W\d]))?(?P<names>(?:\s(?:[A-Z]\w{{0,3}}\.(?=\s)|(?:{SIGN}|['-]){{1,25}}(?!['-]){ENDS})){{2,5}})"
+    rf"(?<![#$£€.,/-]){BEGINS}{_NUMBER}(?:,(?=\s{{1,2}}[^\W\d]))?"
+    rf"(?P<names>(?:\s{{1,2}}(?:[A-Z]\w{{0,3}}\.(?=\s)|(?:{SIGN}|['-]){{1,25}}(?!['-]){ENDS})){{2,5}})"
 )
 _WORD = re.compile(r"[\w'-]+")
 _BEFORE_STREET = re.compile(rf"{BEGINS}(?:{_UNIT},?|(?i:flat|unit|apt\.?|apartment|suite))\s$")
@@ -63,7 +65,7 @@ _DIRECTION = re.compile(r"\.?\s(?:[NSEW]{1,2}|North|South|East|West)(?![\w'-])")
 _FLAT = re.compile(rf"\.?[,\s]{{1,2}}{_UNIT}(?!\w)")
 _TOWN_CODE = re.compile(rf"\.?(?:[,\s]{{1,2}}{_TOWN}){{1,2}}?[,\s]{{1,2}}{_CODE}")
 _TO_CODE = re.compile(
-    rf"(?<![#$£€.,/-]){BEGINS}(?:{_NUMBER}|{_UNIT},?)\s{_TOWN}(?:[,\s]{{1,2}}{_UNIT})?"
+    rf"(?<![#$£€.,/-]){BEGINS}(?:{_NUMBER}|{_UNIT},?)\s{{1,2}}{_TOWN}(?:[,\s]{{1,2}}{_UNIT})?"
     rf"[,\n]\s?{_TOWN}[,\s]{{1,2}}{_CODE}"
 )
 _BOX = re.compile(
@@ -71,7 +73,10 @@ _BOX = re.compile(
     rf"(?:[,\s]{{1,2}}{_TOWN}[,\s]{{1,2}}{_CODE})?"
     r"|(?:PSC|CMR|Unit|US[A-Z]{1,3})\s\w{1,15}(?:[,\s]{1,2}Box\s\d{1,5})?[,\s]{1,2}[AFD]PO\s[A-Z]{2}\s\d{5})"
 )
-_NEXT_TOWN = re.compile(rf"\.?,\s?{_TOWN}")
+_NUMBERED = r"[,\s]{1,2}(?:[A-Z]{2,3}\s)?\d{4,6}(?:-\d{3,4})?(?!\w)"
+_NEXT_TOWNS = re.compile(
+    rf"\.?(?:,\s?{_TOWN}(?:{_NUMBERED})?|\n\s?{_TOWN}{_NUMBERED}){{1,3}}(?:,\s?\d{{5,6}}(?!\w))?"
+)
 _CUE = re.compile(
     r"\b(?:liv(?:e[sd]?|ing)|resid(?:e[sd]?|ing)|stay(?:s|ed|ing)?|located|based|home|house|flat"
     r"|apartment|mov(?:e[sd]?|ing)|ship(?:ped|ping)?|deliver(?:ed|y)?|sen[dt]|mail(?:ed)?|posted"
@@ -165,8 +170,8 @@ def _with_unit(text: str, start: int) -> int:
 
 
 def _with_town(text: str, start: int, end: int) -> Found:
-    """Give an address with the town that a comma joins to it."""
-    town = _NEXT_TOWN.match(text, end)
+    """Give an address with the towns that commas join to it."""
+    town = _NEXT_TOWNS.match(text, end)
     return Found(start, end if town is None else town.end(), Kind.ADDRESS)
 
 
