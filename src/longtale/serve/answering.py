@@ -13,7 +13,8 @@ from longtale.arrays import Floats, Mask, microseconds
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
-from longtale.errors import LongtaleError
+from longtale.data.record import Body
+from longtale.errors import LongtaleError, QueryError
 from longtale.recommend.answer import Answer, AnswerItem
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.pipeline import ITEM_TO_ITEM, Recommender
@@ -32,6 +33,8 @@ SIMILAR_BY: Mapping[str, tuple[str, ...]] = {
     "blend": ITEM_TO_ITEM,
 }
 """Which sources say what goes with an item."""
+
+_UNTOLD: Body = {}
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Prepared:
         nudges: what rules and tastes add to each score, float32 (1, N).
         dials: what is turned, limits of rules included.
         pins: item rows by place.
+        degraded: what could not be heeded.
     """
 
     queries: Queries
@@ -80,6 +84,7 @@ class Prepared:
     nudges: Mapping[str, Floats]
     dials: Dials
     pins: Mapping[int, int]
+    degraded: tuple[str, ...] = ()
 
 
 def prepared(world: World, views: Views, ask: Ask) -> Prepared:
@@ -89,7 +94,7 @@ def prepared(world: World, views: Views, ask: Ask) -> Prepared:
         FilterError: the filter cannot be parsed or applied.
     """
     catalog = world.live.dataset.catalog
-    queries = _queries(world, views, ask)
+    queries = queries_of(world, views, ask)
     ruling = Ruling.of(tuple(views.rules.values()), catalog, "recommend", ask.at)
     taste = views.tastes.get(ask.user or "", Taste())
     now = microseconds(ask.at)
@@ -97,8 +102,8 @@ def prepared(world: World, views: Views, ask: Ask) -> Prepared:
         "hidden": world.withheld(views, now),
         "not_available": ~catalog.available(now),
         "rule": ruling.hidden,
-        "muted": _named(world, taste.muted),
-        "excluded": _named(world, ask.exclude),
+        "muted": named(world, taste.muted),
+        "excluded": named(world, ask.exclude),
         "seen": _met(world, queries),
         "filter": ruled_out(catalog, ask.filter),
     }
@@ -106,12 +111,14 @@ def prepared(world: World, views: Views, ask: Ask) -> Prepared:
     dials = ask.dials
     if ruling.at_most:
         dials = replace(dials, at_most={**dials.at_most, **ruling.at_most})
-    pins = {p: row for p, row in ruling.pins.items() if p < ask.n and not excluded[row]}
+    allowed = {row: p for p, row in sorted(ruling.pins.items(), reverse=True) if not excluded[row]}
+    pins = {p: row for row, p in allowed.items() if p < ask.n}
     excluded[list(pins.values())] = True
     nudges = _nudges(ruling)
     if taste.has_words:
         nudges["wishes"] = wishes(taste, world.recommender.item_vectors)[None]
-    return Prepared(queries, excluded[None], barred, nudges, dials, pins)
+    degraded = ("rules",) if ruling.n_passed_over else ()
+    return Prepared(queries, excluded[None], barred, nudges, dials, pins, degraded)
 
 
 def answered(world: World, views: Views, ask: Ask) -> Answer:
@@ -123,10 +130,19 @@ def answered(world: World, views: Views, ask: Ask) -> Answer:
     stages = Stages()
     request = prepared(world, views, ask)
     stages.mark("query")
-    slate = _slate(world, request, max(1, ask.n - len(request.pins)), ask.level)
+    k = max(1, ask.n - len(request.pins))
+    try:
+        slate = _slate(world, request, k, ask.level)
+    except QueryError:
+        if request.dials == ask.dials:
+            raise  # else it may be a limit of the editors, on a column that this bundle lacks
+        request = replace(request, dials=ask.dials, degraded=("rules",))
+        slate = _slate(world, request, k, ask.level)
     stages.mark("score")
     answer = world.recommender.presenter.answer(request.queries, slate, stages)
-    return replace(_with_pins(world.recommender, answer, request.pins), seq=world.seq)
+    items = _with_pins(world.recommender, answer.items, request.pins)[: ask.n]
+    degraded = (*answer.degraded, *request.degraded)
+    return replace(answer, items=items, degraded=degraded, seq=world.seq)
 
 
 def ordered(world: World, views: Views, ask: Ask, items: Sequence[str]) -> Answer:
@@ -134,8 +150,9 @@ def ordered(world: World, views: Views, ask: Ask, items: Sequence[str]) -> Answe
     stages = Stages()
     request = prepared(world, views, ask)
     stages.mark("query")
-    own = _named(world, items)
-    slate = _slate(world, replace(request, excluded=~own[None], pins={}), int(own.sum()), ask.level)
+    own = named(world, items)
+    all_of_it = replace(request, excluded=~own[None], dials=AT_REST, pins={})
+    slate = _slate(world, all_of_it, max(1, int(own.sum())), ask.level)
     stages.mark("score")
     answer = world.recommender.presenter.answer(request.queries, slate, stages)
     return replace(answer, seq=world.seq)
@@ -157,7 +174,7 @@ def alike(world: World, views: Views, item: str, ask: Ask, by: str) -> Answer:
     excluded |= ruling.hidden | ruled_out(dataset.catalog, ask.filter)
     excluded[row] = True
     stages.mark("query")
-    slate = world.recommender.trusting(SIMILAR_BY[by]).slate(
+    slate = world.recommender.scoring.trusting(SIMILAR_BY[by]).slate(
         Queries.of([[row]]), ask.n, exclude=excluded[None], nudges=_nudges(ruling)
     )
     stages.mark("score")
@@ -189,7 +206,8 @@ def _slate(world: World, request: Prepared, k: int, best: Level) -> Slate:
 def _on_rung(level: Level, recommender: Recommender, request: Prepared, k: int) -> Slate:
     if level is Level.POPULAR:
         return _popular(recommender, request.excluded, k)
-    able = recommender.trusting(QUICK) if level is Level.QUICK else recommender
+    scoring = recommender.scoring
+    able = scoring.trusting(QUICK) if level is Level.QUICK else scoring
     return able.slate(
         request.queries,
         k,
@@ -206,7 +224,8 @@ def _popular(recommender: Recommender, excluded: Mask, k: int) -> Slate:
     return Slate.of(best, scores[None], sources=("popular",))
 
 
-def _queries(world: World, views: Views, ask: Ask) -> Queries:
+def queries_of(world: World, views: Views, ask: Ask) -> Queries:
+    """Give a request in rows: the history as it is now, this session, and words."""
     row = -1 if ask.user is None else int(world.live.user_rows([ask.user])[0])
     own = world.live.histories(np.array([row]))
     recent = world.live.dataset.items.rows(list(ask.recent))
@@ -223,14 +242,16 @@ def _queries(world: World, views: Views, ask: Ask) -> Queries:
 def words_of(world: World, views: Views, user: str, row: int) -> str:
     """Give what a user says about themselves, by their document or by the data; may be empty."""
     dataset = world.live.dataset
-    body = views.users.get(user)
-    if body is None:
+    body = views.users.get(user, _UNTOLD)
+    if body is _UNTOLD:
         return dataset.words_of(row) if row < dataset.n_users else ""
+    body = {} if body is None else body
     said = [body.get(name) for name in dataset.profile_texts or ("text", "about")]
     return ". ".join(str(words) for words in said if words)
 
 
-def _named(world: World, ids: Sequence[str]) -> Mask:
+def named(world: World, ids: Sequence[str]) -> Mask:
+    """Say which items have these ids, bool (N,); unknown ones are passed over."""
     mask = np.zeros(world.live.dataset.n_items, dtype=np.bool_)
     rows = world.live.dataset.items.rows(list(ids))
     mask[rows[rows >= 0]] = True
@@ -244,11 +265,11 @@ def _met(world: World, queries: Queries) -> Mask:
     return mask
 
 
-def _with_pins(recommender: Recommender, answer: Answer, pins: Mapping[int, int]) -> Answer:
-    items: list[AnswerItem] = list(answer.items)
+def _with_pins(
+    recommender: Recommender, items: Sequence[AnswerItem], pins: Mapping[int, int]
+) -> tuple[AnswerItem, ...]:
+    """Put what editors pinned at its places."""
+    found = list(items)
     for place in sorted(pins):
-        items.insert(min(place, len(items)), recommender.presenter.pinned(pins[place]))
-    if not pins:
-        return answer
-    ranked = tuple(replace(item, rank=rank) for rank, item in enumerate(items, start=1))
-    return replace(answer, items=ranked)
+        found.insert(min(place, len(found)), recommender.presenter.pinned(pins[place]))
+    return tuple(replace(item, rank=rank) for rank, item in enumerate(found, start=1))

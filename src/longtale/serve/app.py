@@ -16,7 +16,7 @@ from starlette.types import Scope as Asgi
 
 from longtale.monitor.request_log import RequestLog
 from longtale.monitor.telemetry import Telemetry
-from longtale.serve import data_routes, list_routes, operation_routes, pages
+from longtale.serve import data_routes, event_routes, list_routes, operation_routes, pages
 from longtale.serve.admission import Lane
 from longtale.serve.auth import key_of
 from longtale.serve.background import Background
@@ -29,6 +29,7 @@ from longtale.serve.service import Service
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *list_routes.ENDPOINTS,
+    *event_routes.ENDPOINTS,
     *data_routes.ENDPOINTS,
     *operation_routes.ENDPOINTS,
 )
@@ -67,7 +68,7 @@ def application(service: Service) -> Starlette:
     watch = Middleware(Watch, telemetry=service.telemetry, request_log=RequestLog())
     app = Starlette(
         routes=[*pages.routes(ENDPOINTS), *routes],
-        middleware=[outermost, watch, *inner],
+        middleware=[Middleware(AsSent), outermost, watch, *inner],
         exception_handlers={HTTPException: on_http_exception},
         lifespan=lifespan,
     )
@@ -104,6 +105,22 @@ class _Needed:
             if route.matches(asked)[0] is Match.FULL:
                 return scope
         return Scope.READ
+
+
+@dataclass(frozen=True, eq=False)
+class AsSent:
+    """Lets everything behind it see the path as it was sent, so that an id may hold a `/`.
+
+    Servers decode `%2F`, and `/v1/items/a%2Fb` would be the path of something else.
+    """
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        raw = scope.get("raw_path")
+        if scope["type"] == "http" and raw is not None:
+            scope = {**scope, "path": raw.decode("latin-1")}
+        await self.app(scope, receive, send)
 
 
 @dataclass(frozen=True, eq=False)

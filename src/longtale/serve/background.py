@@ -9,6 +9,7 @@ from typing import Literal
 
 from longtale import log
 from longtale.errors import StoreError
+from longtale.serve.jobs import Job
 from longtale.serve.operations import note_model
 from longtale.serve.service import Service
 
@@ -28,9 +29,10 @@ class Background:
         self._stopping = threading.Event()
         works: tuple[tuple[str, float, Callable[[], object]], ...] = (
             ("follow", FOLLOW_EVERY_S, self._follow),
-            ("renew", service.serve.catalog_every_s, self._renew),
+            ("catalog", service.serve.catalog_every_s, self._renew),
             ("learn", service.serve.learn_every_s, self._learn),
         )
+        service.jobs.update({name: Job(name, every_s) for name, every_s, _ in works})
         self._threads = [
             threading.Thread(target=self._again, args=work, name=f"longtale-{work[0]}", daemon=True)
             for work in works
@@ -51,7 +53,8 @@ class Background:
     def _again(self, name: str, every_s: float, work: Callable[[], object]) -> None:
         while not self._stopping.wait(every_s):
             try:
-                work()
+                with self._service.jobs[name].once():
+                    work()
             except StoreError as error:
                 self._service.note_store(is_up=False)
                 log.warn("the store cannot be read", work=name, reason=str(error))

@@ -1,93 +1,37 @@
-"""Endpoints that take in events, items, users and tastes, and those that give and forget them."""
+"""Endpoints of items, users and tastes: put, change, give, take away; export and forget."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import orjson
 
 from longtale.data.record import RecordKind
 from longtale.recommend.answer import Json
-from longtale.serve import records
-from longtale.serve.intake import DocumentReader, EventReader, Reader, Sorted, counts, sort_rows
+from longtale.serve import belongings, records
+from longtale.serve.intake import DocumentReader
 from longtale.serve.keys import Scope
-from longtale.serve.messages import Fault, Page
+from longtale.serve.messages import Fault, Page, checked_id
 from longtale.serve.problems import Code, Problem
 from longtale.serve.routing import Call, Endpoint, body_of
 from longtale.serve.taste import Taste
 
-MOST_EVENTS = 5000
-"""Events of one request; more go through /v1/bulk/events."""
-_CHUNK = 2000  # rows that are kept in one go
-_LONGEST_LINE = 1024 * 1024
-
-COUNTS: dict[str, Json] = {
-    "accepted": 1,
-    "duplicates": 0,
-    "rejected": 0,
-    "errors": [],
-    "seq": 1043,
-}
-_EVENT: dict[str, Json] = {"event_id": "e-1", "kind": "rate", "user": "1", "item": "318"}
-
-
 _TASTE: dict[str, Json] = {"more": ["quiet science fiction"], "less": ["war"], "muted": []}
-
-
-async def post_events(call: Call) -> Mapping[str, Json]:
-    """Take one event or up to 5,000; the answer comes when they are safe on disk."""
-    body = await body_of(call.request)
-    rows = body if isinstance(body, list) else [body]
-    if len(rows) > MOST_EVENTS:
-        raise Problem(
-            Code.BAD_DATA,
-            f"{len(rows)} events in one request; at most {MOST_EVENTS} are allowed",
-            pointer="",
-            hint="send them in parts, or as lines to /v1/bulk/events",
-        )
-    read = _reader(call, "events")
-    found = await call.work(sort_rows, rows, read) if len(rows) > 50 else sort_rows(rows, read)
-    done = await _kept(call, found)
-    if not isinstance(body, list) and done["rejected"]:
-        wrong: Any = done["errors"]
-        raise Problem(
-            Code.BAD_DATA,
-            str(wrong[0]["detail"]),
-            pointer=str(wrong[0]["pointer"]),
-            hint=str(wrong[0]["hint"]),
-        )
-    return done
-
-
-async def bulk(call: Call) -> Mapping[str, Json]:
-    """Take lines of JSON (NDJSON), one event, item or user each, as many as there are."""
-    read = _reader(call, call.path("what"))
-    total: dict[str, Any] = dict(COUNTS, accepted=0, errors=[], seq=0)
-    waiting: list[object] = []
-    n_read = 0
-    async for row in _lines(call):
-        waiting.append(row)
-        if len(waiting) == _CHUNK:
-            _add(total, await _kept(call, await call.work(sort_rows, waiting, read, n_read + 1)))
-            n_read, waiting = n_read + len(waiting), []
-            read = _reader(call, call.path("what"))
-    _add(total, await _kept(call, await call.work(sort_rows, waiting, read, n_read + 1)))
-    return total
 
 
 async def put_document(call: Call) -> Mapping[str, Json]:
     """Put an item or a user as it is from now on; what was there before is replaced."""
-    body = await body_of(call.request)
-    return await _put(call, body)
+    return await call.work(_put, call, await _object(call))
 
 
 async def patch_document(call: Call) -> Mapping[str, Json]:
-    """Change some attributes; null takes one away (RFC 7396 merge patch, one level)."""
-    changes = await body_of(call.request)
-    before = records.one(call.service, _kind(call), call.path("id"))
-    merged = {**before, **(changes if isinstance(changes, dict) else {"": changes})}
-    return await _put(call, {name: value for name, value in merged.items() if value is not None})
+    """Change some attributes; null takes one away (RFC 7396 merge patch)."""
+    changes = await _object(call)
+    kind, own_id = _kind(call), call.path("id")
+
+    def put(whole: Mapping[str, Any]) -> dict[str, Json]:
+        return _put(call, whole)
+
+    return await call.work(records.patch, call.service, kind, own_id, changes, put)
 
 
 async def get_document(call: Call) -> Mapping[str, Json]:
@@ -97,10 +41,10 @@ async def get_document(call: Call) -> Mapping[str, Json]:
 
 async def delete_document(call: Call) -> Mapping[str, Json]:
     """Take an item out of every list, or drop a user's attributes (see also forget)."""
-    kind = _kind(call)
-    records.one(call.service, kind, call.path("id"))
-    seq = await call.work(records.put, call.service, kind, call.path("id"), None)
-    return {"id": call.path("id"), "seq": seq}
+    kind, own_id = _kind(call), call.path("id")
+    records.one(call.service, kind, own_id)
+    seq = await call.work(records.put, call.service, kind, own_id, None, call.doer)
+    return {"id": own_id, "seq": seq}
 
 
 async def list_documents(call: Call) -> Mapping[str, Json]:
@@ -116,20 +60,21 @@ async def get_taste(call: Call) -> Mapping[str, Json]:
 
 async def put_taste(call: Call) -> Mapping[str, Json]:
     """Set what a user asks for more or less of; the next answer goes by it."""
-    taste: Taste = call.values
-    user = call.path("id")
-    seq = await call.work(records.put, call.service, RecordKind.TASTE, user, _plain(taste))
-    return {**_plain(taste), "seq": seq}
+    wished = _plain(call.values)
+    user = checked_id(call.path("id"))
+    kind = RecordKind.TASTE
+    seq = await call.work(records.put, call.service, kind, user, wished, call.doer)
+    return {**wished, "seq": seq}
 
 
 async def export(call: Call) -> Mapping[str, Json]:
     """Give everything that is kept about a user."""
-    return await call.work(records.export, call.service, call.path("id"))
+    return await call.work(belongings.export, call.service, call.path("id"))
 
 
 async def forget(call: Call) -> Mapping[str, Json]:
     """Forget a user everywhere; the receipt says what was removed where, and that it is gone."""
-    return await call.work(records.forget, call.service, call.path("id"))
+    return await call.work(belongings.forget, call.service, call.path("id"), call.doer)
 
 
 def _plain(taste: Taste) -> dict[str, Json]:
@@ -140,70 +85,22 @@ def _kind(call: Call) -> RecordKind:
     return RecordKind.ITEM if call.request.url.path.startswith("/v1/items") else RecordKind.USER
 
 
-def _reader(call: Call, what: str) -> Reader:
-    engine, is_masking = call.service.engine, call.service.serve.mask_personal_data
-    match what:
-        case "events":
-            return EventReader(engine.world, engine.views, is_masking)
-        case "items" | "users":
-            kind = RecordKind.ITEM if what == "items" else RecordKind.USER
-            return DocumentReader(kind, engine.world, is_masking)
-    raise Problem(
-        Code.NOT_FOUND, f"there is no /v1/bulk/{what}", hint="allowed are items, users, events"
-    )
-
-
-async def _put(call: Call, body: object) -> dict[str, Json]:
+async def _object(call: Call) -> Mapping[str, Any]:
+    body = await body_of(call.request)
     if not isinstance(body, Mapping):
         raise Problem(Code.BAD_DATA, "the body must be an object of attributes", pointer="")
-    kind = _kind(call)
-    service = call.service
+    return body
+
+
+def _put(call: Call, body: Mapping[str, Any]) -> dict[str, Json]:
+    kind, service = _kind(call), call.service
     read = DocumentReader(kind, service.engine.world, service.serve.mask_personal_data)
     row = read.record(call.path("id"), {n: v for n, v in body.items() if n != "id"})
     if isinstance(row, Fault):
         raise Problem(Code.BAD_DATA, row.detail, pointer=row.pointer, hint=row.hint)
-    seq = await call.work(records.put, service, kind, row.subject, row.body)
     kept: dict[str, Json] = dict(row.body or {})
+    seq = records.put(service, kind, row.subject, kept, call.doer)
     return {"id": row.subject, **records.told(service, kind, kept), "seq": seq, "body": kept}
-
-
-async def _kept(call: Call, found: Sorted) -> dict[str, Json]:
-    if not found.records:
-        return counts(found, (), call.service.engine.world.seq)
-    done = await call.service.append_soon(found.records)
-    return counts(found, done.is_new, done.seq)
-
-
-def _add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
-    for name in ("accepted", "duplicates", "rejected"):
-        total[name] += part[name]
-    total["errors"].extend(part["errors"])
-    total["seq"] = max(total["seq"], part["seq"])
-
-
-async def _lines(call: Call) -> AsyncIterator[object]:
-    """Give the rows of a streamed body, blank lines left out; what is no JSON comes as a fault."""
-    rest = b""
-    async for chunk in call.request.stream():
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _LONGEST_LINE:
-            raise Problem(
-                Code.BODY_TOO_LARGE,
-                f"a line is longer than {_LONGEST_LINE} bytes",
-                hint="one JSON document per line, lines end in \\n",
-            )
-        for line in lines:
-            if line.strip():
-                yield _row(line)
-    if rest.strip():
-        yield _row(rest)
-
-
-def _row(line: bytes) -> object:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return Fault("invalid_json", "", f"the line is not JSON: {error}", "one document per line")
 
 
 def _documents(noun: str, body: Mapping[str, Json]) -> tuple[Endpoint, ...]:
@@ -220,8 +117,6 @@ def _documents(noun: str, body: Mapping[str, Json]) -> tuple[Endpoint, ...]:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "/v1/events", Scope.WRITE, post_events, None, COUNTS, _EVENT),
-    Endpoint("POST", "/v1/bulk/{what}", Scope.WRITE, bulk, None, COUNTS, _EVENT),
     *_documents("items", {"title": "Rain on a tin roof", "genres": ["Drama"]}),
     *_documents("users", {"about": "slow-burn science fiction"}),
     Endpoint("GET", "/v1/users/{id}/taste", Scope.READ, get_taste, None, _TASTE),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from longtale import log
 from longtale.arrays import microseconds
 from longtale.data.catalog import Catalog
 from longtale.data.record import Body
@@ -24,6 +26,9 @@ AVAILABILITY: Mapping[str, pl.DataType] = {
     Column.AVAILABLE_UNTIL: pl.Datetime("us"),
 }
 """Columns that say when an item can be shown; a service has them whatever the data had."""
+DEEPEST = 32
+"""How deep attributes may be nested: what is deeper cannot be kept in every store."""
+_YEARS_OF_NANOSECONDS = range(1678, 2262)
 
 
 class DocumentError(ValueError):
@@ -90,19 +95,21 @@ def cells(catalog: Catalog, body: Body) -> dict[str, object]:
     Raises:
         DocumentError: a value does not fit the type of its column.
     """
-    row: dict[str, object] = {}
-    for name, dtype in catalog.frame.schema.items():
-        value = body.get(name)
-        row[name] = None if value is None else _cell(name, value, dtype)
-    return row
+    return {
+        name: _cell(name, body.get(name), dtype) for name, dtype in catalog.frame.schema.items()
+    }
 
 
 def frame_of(
     catalog: Catalog, documents: Iterable[tuple[str, Body]], *, ids: str = "item_id"
 ) -> pl.DataFrame:
-    """Give one row per document, with the id in a column of its own."""
+    """Give one row per document, with the id in a column of its own.
+
+    What does not fit its column stays behind: a document may have come while another bundle, with
+    other columns, answered.
+    """
     pairs = list(documents)
-    rows = [cells(catalog, body) for _, body in pairs]
+    rows = [_fitting(catalog, body) for _, body in pairs]
     frame = pl.DataFrame(rows, schema=catalog.frame.schema)
     return frame.with_columns(pl.Series(ids, [item for item, _ in pairs], dtype=pl.String))
 
@@ -111,6 +118,39 @@ def document(catalog: Catalog, row: int) -> dict[str, Json]:
     """Give an item of the catalogue as a document; what is missing is left out."""
     values = catalog.frame.row(row, named=True) if catalog.frame.columns else {}
     return {name: plain(value) for name, value in values.items() if value is not None}
+
+
+def is_too_deep(value: object, deepest: int = DEEPEST) -> bool:
+    """Say whether plain values are nested too deep to be kept.
+
+    Example:
+        >>> is_too_deep([[1]], deepest=1), is_too_deep({"a": [1]}, deepest=2)
+        (True, False)
+    """
+    level = [value]
+    for _ in range(deepest + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def merged(before: object, changes: object) -> object:
+    """Give values after changes (RFC 7396): null takes away, objects are merged, all else replaces.
+
+    Example:
+        >>> merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": None}, "d": [4]})
+        {'a': {'c': 2}, 'd': [4]}
+    """
+    if not isinstance(changes, Mapping):
+        return changes
+    told = dict(before) if isinstance(before, Mapping) else {}
+    for name, change in changes.items():
+        if change is None:
+            told.pop(name, None)
+        else:
+            told[name] = merged(told.get(name), change)
+    return told
 
 
 def can_be_shown(body: Body | None, at: int) -> bool:
@@ -122,20 +162,43 @@ def can_be_shown(body: Body | None, at: int) -> bool:
     return starts and (ends is None or microseconds(_moment(Column.AVAILABLE_UNTIL, ends)) > at)
 
 
+def _inside(value: object) -> Iterable[object]:
+    """Give what stands in an object or a list; none of it in anything else."""
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _fitting(catalog: Catalog, body: Body) -> dict[str, object]:
+    try:
+        return cells(catalog, body)
+    except DocumentError as error:
+        log.warn("an attribute does not fit its column", column=error.name)
+        return _fitting(catalog, {name: v for name, v in body.items() if name != error.name})
+
+
 def _cell(name: str, value: Any, dtype: pl.DataType) -> object:
+    if value is None:
+        return None
     if isinstance(dtype, pl.Datetime):
-        return _moment(name, value).replace(tzinfo=None)
+        return _moment_in(name, value, dtype)
+    if dtype == pl.Date:
+        return _day(name, value)
     if dtype == pl.String:
         return _words(name, value)
-    if dtype == pl.Boolean:
-        if isinstance(value, bool):
-            return value
-        raise DocumentError(name, f"'{name}' is {value!r}; it must be true or false")
+    if dtype == pl.Boolean and isinstance(value, bool):
+        return value
     if dtype.is_numeric():
         return _number(name, value, dtype)
     if isinstance(dtype, pl.List) and isinstance(value, list):
-        return value
-    raise DocumentError(name, f"'{name}' is {value!r}; the catalogue holds {dtype} there")
+        return [_cell(name, part, _inner(dtype)) for part in value]
+    allowed = "true or false" if dtype == pl.Boolean else f"of the catalogue's type, {dtype}"
+    raise DocumentError(name, f"'{name}' is {value!r:.80}; it must be {allowed}")
+
+
+def _inner(dtype: pl.List) -> pl.DataType:
+    inner = dtype.inner
+    return inner if isinstance(inner, pl.DataType) else inner()
 
 
 def _words(name: str, value: Any) -> str:
@@ -145,13 +208,13 @@ def _words(name: str, value: Any) -> str:
         return LIST_SEPARATORS[0].join(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    raise DocumentError(name, f"'{name}' is {value!r}; it must be text or a list of texts")
+    raise DocumentError(name, f"'{name}' is {value!r:.80}; it must be text or a list of texts")
 
 
 def _number(name: str, value: Any, dtype: pl.DataType) -> float | int:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
-        raise DocumentError(name, f"'{name}' is {value!r}; it must be a number")
+    if not is_number or not math.isfinite(value):
+        raise DocumentError(name, f"'{name}' is {value!r:.80}; it must be a number")
     if dtype.is_integer():
         allowed = np.iinfo(str(dtype).lower())
         if value != int(value) or not allowed.min <= value <= allowed.max:
@@ -161,17 +224,35 @@ def _number(name: str, value: Any, dtype: pl.DataType) -> float | int:
                 f"{allowed.max}",
             )
         return int(value)
+    most = float(np.finfo(np.float32 if dtype == pl.Float32 else np.float64).max)
+    if abs(value) > most:
+        raise DocumentError(name, f"'{name}' is {value!r}; it must lie within ±{most:.3g}")
     return float(value)
 
 
 def _moment(name: str, value: Any) -> datetime:
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-        if moment is not None:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     raise DocumentError(
-        name, f"'{name}' is {value!r}; it must be a time such as '2026-03-01T09:00:00Z'"
+        name, f"'{name}' is {value!r:.80}; it must be a time such as '2026-03-01T09:00:00Z'"
     )
+
+
+def _moment_in(name: str, value: Any, dtype: pl.Datetime) -> datetime:
+    moment = _moment(name, value)
+    if dtype.time_unit == "ns" and moment.year not in _YEARS_OF_NANOSECONDS:
+        raise DocumentError(
+            name,
+            f"'{name}' is {value!r}; the catalogue holds nanoseconds there, which reach from "
+            f"{_YEARS_OF_NANOSECONDS[0]} to {_YEARS_OF_NANOSECONDS[-1]}",
+        )
+    return moment.replace(tzinfo=None)
+
+
+def _day(name: str, value: Any) -> date:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return date.fromisoformat(value)
+    raise DocumentError(name, f"'{name}' is {value!r:.80}; it must be a day such as '2026-03-01'")

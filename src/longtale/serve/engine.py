@@ -10,26 +10,29 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longtale import log
 from longtale.contracts import EventStore
 from longtale.data.event import EventKind
-from longtale.data.record import Appended, Record, RecordKind
+from longtale.data.record import ABOUT_USERS, Appended, Body, Record, RecordKind, Stored
 from longtale.errors import LongtaleError, StoreError
 from longtale.feedback.group_commit import GroupCommit
 from longtale.recommend.bundle import load
 from longtale.recommend.pipeline import Recommender
-from longtale.serve.documents import frame_of
 from longtale.serve.forgotten import forgotten
-from longtale.serve.world import Views, World
+from longtale.serve.world import Views, World, with_documents
 
 PAGE = 10_000
 """Records read from the log at once."""
 PLACED_AT_ONCE = 500
 """Items encoded in one go, so that the first of many are live soon."""
+RETRY_S = 30.0
+"""When a bundle that was refused is tried again: to read it takes a while."""
 
 
 class Engine:
@@ -57,24 +60,30 @@ class Engine:
         self.kinds = kinds
         self.world = World.of(recommender, kinds)
         self.refused: dict[str, str] = {}
+        self._refused_at: dict[str, float] = {}
         self.last_event_at = 0.0
         self._find_bundle = find_bundle
-        self._commit = GroupCommit(store, wait_ms=commit_wait_ms)
+        self._commit = GroupCommit(_KeepAndKnow(self), wait_ms=commit_wait_ms)
         self._following = threading.Lock()
-        self._renewing = threading.Lock()
+        self._renewing = threading.RLock()
         self._forgotten = 0
         self._retired: World | None = None
         self.catch_up()
 
+    def submit(self, records: Sequence[Record]) -> Future[Appended]:
+        """Keep records durably, together with what others hand in, and know them.
+
+        The future fails with a StoreError where they could not be kept; then none of them is known.
+        """
+        return self._commit.submit(records)
+
     def append(self, records: Sequence[Record]) -> Appended:
-        """Keep records durably and know them; returns when both are done.
+        """Do the same, and wait until it is done.
 
         Raises:
             StoreError: they could not be kept; nothing of them is known.
         """
-        done = self._commit.submit(records).result()
-        self.catch_up(done.seq)
-        return done
+        return self.submit(records).result()
 
     def catch_up(self, seq: int | None = None) -> int:
         """Know the log up to a number, or to its end; give the number that is known then.
@@ -85,31 +94,28 @@ class Engine:
         if seq is not None and self.world.seq >= seq:
             return self.world.seq
         with self._following:
-            while True:
-                page = self.store.read(self.world.seq, PAGE)
-                if not page:
-                    return self.world.seq
-                world = self.world
-                for stored in page:
-                    self.views.apply(stored.record)
-                self.world = world.after(page)
-                kinds = {stored.record.kind for stored in page}
-                self._forgotten += RecordKind.FORGOTTEN in kinds
-                if RecordKind.EVENT in kinds:
-                    self.last_event_at = time.time()
-                if len(page) < PAGE:
-                    return self.world.seq
+            return self._follow()
 
-    def forget(self, user: str) -> tuple[str, dict[str, int]]:
+    def forget(self, user: str, *, also: Sequence[Record] = ()) -> tuple[str, dict[str, int]]:
         """Forget a user in the store, here, and in every process that follows the log.
+
+        Args:
+            user: whom.
+            also: further records to keep.
 
         Returns:
             The id of the receipt, and how much of what the store let go of.
         """
-        removed = self.store.forget(user)
-        receipt = forgotten(user)
-        self.append([receipt])
-        return receipt.subject, removed
+        removed: Counter[str] = Counter()
+        while True:
+            removed.update(self.store.forget(user))
+            receipt = forgotten(user)
+            self.append([receipt, *also])
+            [told] = self.store.find([receipt.id])
+            left = (s for kind in ABOUT_USERS for s in self.store.recent(kind, user, PAGE))
+            if all(stored.seq > told.seq for stored in left):
+                return receipt.subject, dict(removed)
+            also = ()  # something came between the removal and the receipt: again
 
     def place(self) -> int:
         """Encode items whose documents came or changed, and put them beside the others.
@@ -118,52 +124,57 @@ class Engine:
             How many were placed.
         """
         with self._renewing:
-            before = self.world
-            ids = sorted(before.unplaced)[:PLACED_AT_ONCE]
-            if not ids:
+            generation, before = self._forgotten, self.world
+            documents = self._to_place(before)
+            if not documents:
                 return 0
-            generation = self._forgotten
-            placed = {item: self.views.items.get(item) for item in ids}
-            recommender = warmed(_with_documents(before.recommender, placed))
-            if not self._put(recommender, generation, learned=0):
-                return 0
+            recommender = warmed(with_documents(before.recommender, documents))
             with self._following:
-                stale = {i for i, body in placed.items() if self.views.items.get(i) is not body}
-                world = replace(self.world, unplaced=self.world.unplaced - (set(ids) - stale))
-                waiting, world = world.waiting, replace(world, waiting=())
-                self.world = world.with_events(waiting)
-        return len(ids)
+                if generation != self._forgotten:
+                    return 0
+                items = self.views.items
+                fresh = [i for i, body in documents.items() if items.get(i) is body]
+                self.world = self.world.placed(recommender, fresh)
+        return len(documents)
 
     def learn(self) -> int:
         """Let all parts learn from the events since the last time; give how many there were."""
         with self._renewing:
             generation, before = self._forgotten, self.world
-            pending = before.live.pending
-            if not len(pending):
+            n_pending = len(before.live.pending)
+            if not n_pending:
                 return 0
-            recommender = warmed(before.recommender.having_learned(pending))
-            is_put = self._put(recommender, generation, learned=len(pending))
-        return len(pending) if is_put else 0
+            recommender = warmed(before.recommender.having_learned(before.live.pending))
+            with self._following:
+                if generation != self._forgotten:  # it may hold what is to be forgotten
+                    return 0
+                self.world = self.world.having_learned(recommender, n_pending)
+        return n_pending
 
-    def promote(self, version: str) -> None:
+    def promote(self, version: str, told: Callable[[str], Sequence[Record]]) -> int:
         """Let another bundle answer; it takes over when it knows all that this one knows.
 
+        Args:
+            version: of the bundle; the present one changes nothing.
+            told: gives the records that tell of it, by the version that answered before.
+
+        Returns:
+            A number of the log from which on it holds.
+
         Raises:
-            LongtaleError: there is no such bundle, or it is not whole; the present one stays.
+            LongtaleError: there is no such bundle, or it is not whole, or the records could not be
+                kept; the present one stays.
         """
         with self._renewing:
-            if version == self.world.recommender.version:
-                return
-            if self._retired is not None and self.has_retired(version):
-                world = self._retired
-            else:
-                world = World.of(self._loaded(version), self.kinds)
-                warmed(world.recommender)
-            world = self._followed(world)
-            with self._following:
-                before, self.world = self.world, self._followed(world)
-                self._retired = before
-        log.info("model promoted", version=version, seq=self.world.seq)
+            before = self.world.recommender.version
+            if version == before:
+                return self.world.seq
+            self._swap(version)
+            try:
+                return self.append(told(before)).seq
+            except StoreError:
+                self._swap(before)
+                raise
 
     def has_retired(self, version: str) -> bool:
         """Say whether the model of a version answered before this one, and is still at hand."""
@@ -175,14 +186,10 @@ class Engine:
         Returns:
             How many items were placed.
         """
-        wanted = self.views.model
-        if wanted is not None and wanted.subject != self.world.recommender.version:
-            try:
-                self.promote(wanted.subject)
-            except LongtaleError as error:
-                if self.refused.get(wanted.subject) != str(error):
-                    log.warn("bundle refused", version=wanted.subject, reason=str(error))
-                self.refused[wanted.subject] = str(error)
+        with self._renewing:
+            wanted = self.views.model
+            if wanted is not None and wanted.subject != self.world.recommender.version:
+                self._obey(wanted.subject)
         return self.place()
 
     def close(self) -> None:
@@ -199,37 +206,67 @@ class Engine:
             )
         return load(folder)
 
-    def _followed(self, world: World) -> World:
-        while page := self.store.read(world.seq, PAGE):
-            world = world.after(page)
-        return world
+    def _obey(self, version: str) -> None:
+        """Promote what the log tells of; what was refused is tried again now and then."""
+        now = time.monotonic()
+        if now - self._refused_at.get(version, -RETRY_S) < RETRY_S:
+            return
+        try:
+            self._swap(version)
+        except (LongtaleError, OSError) as error:
+            if self.refused.get(version) != str(error):
+                log.warn("bundle refused", version=version, reason=str(error))
+            self.refused[version], self._refused_at[version] = str(error), now
 
-    def _put(self, recommender: Recommender, generation: int, *, learned: int) -> bool:
-        """Put a model that came from an earlier world in place; events since then stay.
-
-        Where somebody was forgotten meanwhile it is dropped, since it may hold them.
-        """
+    def _swap(self, version: str) -> None:
+        """Put another model in place that knows all that the present one knows."""
+        if self._retired is not None and self.has_retired(version):
+            world = self._retired
+        else:
+            world = World.of(self._loaded(version), self.kinds)
+        world = self._followed(world, self.catch_up())
+        while documents := self._to_place(world):
+            world = world.placed(with_documents(world.recommender, documents), documents)
+        warmed(world.recommender)
         with self._following:
-            if generation != self._forgotten:
-                return False
-            live = self.world.live.after(recommender.dataset, learned)
-            self.world = replace(self.world, recommender=recommender, live=live)
-            return True
+            self._follow()
+            self._retired, self.world = self.world, self._followed(world, self.world.seq)
+        self.refused.pop(version, None)
+        log.info("model promoted", version=version, seq=self.world.seq)
 
+    def _to_place(self, world: World) -> dict[str, Body | None]:
+        return {
+            item: self.views.items.get(item) for item in sorted(world.unplaced)[:PLACED_AT_ONCE]
+        }
 
-def _with_documents(recommender: Recommender, documents: Mapping[str, object]) -> Recommender:
-    """Give the recommender that knows these documents; what was taken away is hidden."""
-    catalog = recommender.dataset.catalog
-    bodies = [
-        (item, body if isinstance(body, Mapping) else {"hidden": True})
-        for item, body in documents.items()
-    ]
-    rows = catalog.items.rows([item for item, _ in bodies])
-    new = [pair for pair, row in zip(bodies, rows, strict=True) if row < 0]
-    old = [pair for pair, row in zip(bodies, rows, strict=True) if row >= 0]
-    if old:
-        recommender = recommender.with_changes(frame_of(catalog, old))
-    return recommender.with_items(frame_of(catalog, new)) if new else recommender
+    def _follow(self) -> int:
+        """Know the log to its end; whoever calls holds the lock."""
+        while True:
+            page = self.store.read(self.world.seq, PAGE)
+            if page:
+                self._know(page)
+            if len(page) < PAGE:
+                return self.world.seq
+
+    def _know(self, page: Sequence[Stored]) -> None:
+        world = self.world
+        for stored in page:
+            self.views.apply(stored.record)
+        self.world = world.after(page)
+        for stored in page:
+            if stored.record.kind is RecordKind.FORGOTTEN:
+                self._forgotten += 1
+                if self._retired is not None:
+                    self._retired = self._retired.forgetting(stored.record)
+            elif stored.record.kind is RecordKind.EVENT:
+                self.last_event_at = time.time()
+
+    def _followed(self, world: World, seq: int) -> World:
+        """Give a world that knows the log just up to a number: views of it may know no more."""
+        while world.seq < seq:
+            page = [stored for stored in self.store.read(world.seq, PAGE) if stored.seq <= seq]
+            world = world.after(page) if page else replace(world, seq=seq)
+        return world
 
 
 def warmed(recommender: Recommender) -> Recommender:
@@ -241,3 +278,19 @@ def warmed(recommender: Recommender) -> Recommender:
     except LongtaleError as error:
         log.warn("a model could not be tried", reason=str(error))
     return recommender
+
+
+@dataclass(frozen=True)
+class _KeepAndKnow:
+    """Appends to the log, and lets the world know what it holds now: once for a whole commit."""
+
+    engine: Engine
+
+    def append(self, records: Sequence[Record]) -> Appended:
+        """Keep records; that they are kept does not depend on whether they can be read."""
+        done = self.engine.store.append(records)
+        try:
+            self.engine.catch_up(done.seq)
+        except StoreError as error:
+            log.warn("what was kept could not be read", reason=str(error))
+        return done

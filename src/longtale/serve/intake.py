@@ -15,7 +15,7 @@ from longtale.data.record import Record, RecordKind
 from longtale.errors import did_you_mean
 from longtale.privacy.mask import mask_values
 from longtale.recommend.answer import Json
-from longtale.serve.documents import DocumentError, cells
+from longtale.serve.documents import DEEPEST, DocumentError, cells, is_too_deep
 from longtale.serve.messages import EventIn, Fault, Id, fault, pointer_to
 from longtale.serve.world import Views, World
 
@@ -64,10 +64,15 @@ Reader = Callable[[object], Record | Fault]
 """Makes a record of one row, or says why not."""
 
 
-def sort_rows(rows: Iterable[object], read: Reader, first_line: int = 1) -> Sorted:
-    """Read rows one by one; none is lost, each is a record or a reject."""
+def sort_rows(rows: Iterable[tuple[int, object]], read: Reader) -> Sorted:
+    """Read rows one by one; none is lost, each is a record or a reject.
+
+    Args:
+        rows: each with its number.
+        read: makes a record of a row.
+    """
     found = Sorted()
-    for line, row in enumerate(rows, start=first_line):
+    for line, row in rows:
         found.take(line, row if isinstance(row, Fault) else read(row))
     return found
 
@@ -180,6 +185,10 @@ class DocumentReader:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             return Fault("invalid_field", "/id", f"'id' is {own_id!r:.80}", first["msg"])
+        if is_too_deep(body):
+            return Fault(
+                "invalid_field", "", "the attributes are nested too deep", f"at most {DEEPEST} deep"
+            )
         long = next((name for name in body if not 0 < len(name) <= 128), None)
         if long is not None:
             return Fault(

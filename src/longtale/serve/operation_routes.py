@@ -9,9 +9,9 @@ from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from longtale.recommend.answer import Json
-from longtale.serve import operations
+from longtale.serve import operations, standing
 from longtale.serve.keys import Scope
-from longtale.serve.messages import Id, Message
+from longtale.serve.messages import Id, Message, checked_id
 from longtale.serve.problems import Code, Problem
 from longtale.serve.routing import Call, Endpoint, as_json
 from longtale.serve.rules import Rule
@@ -37,6 +37,17 @@ class NewKeyQuery(Message):
     """What it is for."""
 
 
+class AuditQuery(Message):
+    """A request for what was changed, and by whom."""
+
+    after: int = Field(default=0, ge=0)
+    """Number of the log behind which to begin: what the part before gave as `next`."""
+    limit: int = Field(default=100, ge=1, le=1000)
+    """How many."""
+    key: Id | None = None
+    """Id of a key: its latest changes alone, without parts."""
+
+
 async def list_rules(call: Call) -> Mapping[str, Json]:
     """Give the rules of the editors."""
     return operations.rules(call.service)
@@ -44,12 +55,13 @@ async def list_rules(call: Call) -> Mapping[str, Json]:
 
 async def put_rule(call: Call) -> Mapping[str, Json]:
     """Set a rule: pin, boost, bury, hide, or limit per group, with the time in which it holds."""
-    return await call.work(operations.put_rule, call.service, call.path("id"), call.values)
+    own_id = checked_id(call.path("id"))
+    return await call.work(operations.put_rule, call.service, own_id, call.values, call.doer)
 
 
 async def delete_rule(call: Call) -> Mapping[str, Json]:
     """Take a rule away."""
-    return await call.work(operations.delete_rule, call.service, call.path("id"))
+    return await call.work(operations.delete_rule, call.service, call.path("id"), call.doer)
 
 
 async def preview_rule(call: Call) -> Mapping[str, Json]:
@@ -65,12 +77,12 @@ async def list_models(call: Call) -> Mapping[str, Json]:
 
 async def promote(call: Call) -> Mapping[str, Json]:
     """Let another bundle answer; it is checked byte by byte first."""
-    return await call.work(operations.promote, call.service, call.path("version"))
+    return await call.work(operations.promote, call.service, call.path("version"), call.doer)
 
 
 async def rollback(call: Call) -> Mapping[str, Json]:
     """Let the model before this one answer again."""
-    return await call.work(operations.rollback, call.service)
+    return await call.work(operations.rollback, call.service, call.doer)
 
 
 async def list_keys(call: Call) -> Mapping[str, Json]:
@@ -81,22 +93,43 @@ async def list_keys(call: Call) -> Mapping[str, Json]:
 async def make_key(call: Call) -> Mapping[str, Json]:
     """Make a key; its token is told here and never again."""
     asked: NewKeyQuery = call.values
-    return await call.work(operations.make_key, call.service, asked.scope, asked.name)
+    return await call.work(operations.make_key, call.service, asked.scope, asked.name, call.doer)
 
 
 async def revoke_key(call: Call) -> Mapping[str, Json]:
     """Let a key open nothing any more."""
-    return await call.work(operations.revoke_key, call.service, call.path("id"))
+    return await call.work(operations.revoke_key, call.service, call.path("id"), call.doer)
 
 
 async def exposure(call: Call) -> Mapping[str, Json]:
     """Say how interest is spread over head, torso, tail and new items."""
-    return await call.work(operations.exposure, call.service)
+    return await call.work(standing.exposure, call.service)
+
+
+async def jobs(call: Call) -> Mapping[str, Json]:
+    """Say what this process does beside answering, how it went last, and what waits for it."""
+    return await call.work(standing.jobs, call.service)
+
+
+async def evaluations(call: Call) -> Mapping[str, Json]:
+    """Give the reports of `longtale evaluate` that lie beside the bundle, the latest first."""
+    return await call.work(standing.evaluations, call.service.folder / standing.EVALUATIONS)
+
+
+async def drift(call: Call) -> Mapping[str, Json]:
+    """Compare the events of the last hour and day with those before: kinds, new users and items."""
+    return await call.work(standing.drift, call.service)
+
+
+async def audit(call: Call) -> Mapping[str, Json]:
+    """Give what was changed with which key, the oldest first; users are not named."""
+    asked: AuditQuery = call.values
+    return await call.work(standing.changes, call.service, asked.after, asked.limit, asked.key)
 
 
 async def status(call: Call) -> Mapping[str, Json]:
     """Say how things stand: model, log, catalogue, what is degraded and why."""
-    return operations.status(call.service)
+    return standing.status(call.service)
 
 
 async def live(call: Call) -> Mapping[str, Json]:
@@ -149,6 +182,10 @@ ENDPOINTS = (
     ),
     Endpoint("DELETE", "/v1/keys/{id}", Scope.ADMIN, revoke_key, None, {"revoked": True}),
     Endpoint("GET", "/v1/exposure", Scope.READ, exposure, None, {"bands": []}),
+    Endpoint("GET", "/v1/jobs", Scope.READ, jobs, None, {"jobs": []}),
+    Endpoint("GET", "/v1/evaluations", Scope.READ, evaluations, None, {"evaluations": []}),
+    Endpoint("GET", "/v1/drift", Scope.READ, drift, None, {"windows": {}}),
+    Endpoint("GET", "/v1/audit", Scope.ADMIN, audit, AuditQuery, {"changes": [], "next": None}),
     Endpoint("GET", "/v1/status", Scope.READ, status, None, {"seq": 1042, "degraded": []}),
     Endpoint("GET", "/v1/health/live", None, live, None, {"status": "live"}),
     Endpoint("GET", "/v1/health/ready", None, ready, None, {"status": "ready", "degraded": []}),

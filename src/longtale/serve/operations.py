@@ -1,4 +1,4 @@
-"""Running the service: rules, models, keys, and how things stand."""
+"""Running the service: rules, models, keys; each change leaves a record of who made it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
-
-import numpy as np
+from datetime import datetime
 
 from longtale.arrays import microseconds
 from longtale.data.record import Record, RecordKind
-from longtale.data.splits.bands import BANDS
-from longtale.errors import BundleError, UnknownIdError
+from longtale.errors import FilterError, LongtaleError, QueryError, StoreError, UnknownIdError
 from longtale.recommend.answer import Json
-from longtale.recommend.folder import verified
+from longtale.recommend.dials import Dials
 from longtale.serve.answering import Ask, answered
+from longtale.serve.audit import Doer
 from longtale.serve.keys import Scope, new_key
 from longtale.serve.problems import Code, Problem
 from longtale.serve.records import put
@@ -25,22 +22,31 @@ from longtale.serve.rules import Rule
 from longtale.serve.service import Service
 from longtale.serve.world import Views
 
-_METRICS = ("longtale", "version", "saved_at", "retrievers", "fingerprint", "dataset")
+_TOLD = (
+    *("longtale", "saved_at", "fingerprints", "n_users", "n_items", "n_interactions"),
+    *("retrievers", "has_ranker"),
+)
+"""What of a manifest is given."""
 
 
 def rules(service: Service) -> dict[str, Json]:
     """Give the rules of the editors, by id."""
     found = service.engine.views.rules
-    return {"rules": [{"id": own, **_plain(rule)} for own, rule in sorted(found.items())]}
+    return {"rules": [{"id": own, **rule.as_dict()} for own, rule in sorted(found.items())]}
 
 
-def put_rule(service: Service, own_id: str, rule: Rule) -> dict[str, Json]:
-    """Set a rule; the next answer goes by it."""
-    seq = put(service, RecordKind.RULE, own_id, _plain(rule))
-    return {"id": own_id, **_plain(rule), "seq": seq}
+def put_rule(service: Service, own_id: str, rule: Rule, doer: Doer) -> dict[str, Json]:
+    """Set a rule; the next answer goes by it.
+
+    Raises:
+        Problem: it cannot be applied to the catalogue.
+    """
+    _make_sure_it_applies(service, rule)
+    seq = put(service, RecordKind.RULE, own_id, rule.as_dict(), doer)
+    return {"id": own_id, **rule.as_dict(), "seq": seq}
 
 
-def delete_rule(service: Service, own_id: str) -> dict[str, Json]:
+def delete_rule(service: Service, own_id: str, doer: Doer) -> dict[str, Json]:
     """Take a rule away.
 
     Raises:
@@ -48,13 +54,18 @@ def delete_rule(service: Service, own_id: str) -> dict[str, Json]:
     """
     if own_id not in service.engine.views.rules:
         raise UnknownIdError(f"there is no rule '{own_id}'; see GET /v1/rules")
-    return {"id": own_id, "seq": put(service, RecordKind.RULE, own_id, None)}
+    return {"id": own_id, "seq": put(service, RecordKind.RULE, own_id, None, doer)}
 
 
 def preview(service: Service, rule: Rule, user: str | None, n: int) -> dict[str, Json]:
-    """Give a slate as it is and as it would be with one rule more; nothing is kept."""
+    """Give a slate as it is and as it would be while one rule more holds; nothing is kept.
+
+    Raises:
+        Problem: the rule cannot be applied to the catalogue.
+    """
+    _make_sure_it_applies(service, rule)
     world, views = service.engine.world, service.engine.views
-    with_rule = replace_rules(views, {**views.rules, "preview": rule})
+    with_rule = _with_rules(views, {**views.rules, "preview": _at_once(rule)})
     ask = Ask(user=user, n=n)
     before, after = (
         [item.id for item in answered(world, some, ask).items] for some in (views, with_rule)
@@ -67,17 +78,12 @@ def preview(service: Service, rule: Rule, user: str | None, n: int) -> dict[str,
         if item in before and before.index(item) != after.index(item)
     ]
     return {
-        "before": list(before),
-        "after": list(after),
+        "before": [*before],
+        "after": [*after],
         "came": came,
         "went": went,
         "moved": moved,
     }
-
-
-def replace_rules(views: Views, rules_: Mapping[str, Rule]) -> Views:
-    """Give views that differ in the rules alone."""
-    return replace(views, rules=dict(rules_))
 
 
 def models(service: Service) -> dict[str, Json]:
@@ -85,52 +91,51 @@ def models(service: Service) -> dict[str, Json]:
     active = service.engine.world.recommender.version
     found: list[Json] = []
     for version, (_, manifest) in service.registry.manifests().items():
-        parts: dict[str, Any] = manifest.get("parts", {})
+        parts = manifest.get("parts", {})
         told: dict[str, Json] = {
             "version": version,
             "is_active": version == active,
             "refused": service.engine.refused.get(version),
-            "n_parts": len(parts),
+            "digests": {name: part.get("sha256") for name, part in parts.items()},
             "bytes": sum(part.get("bytes", 0) for part in parts.values()),
         }
-        told |= {name: manifest[name] for name in _METRICS if name in manifest}
-        found.append(told)
+        found.append(told | {name: manifest[name] for name in _TOLD if name in manifest})
     return {"models": found, "active": active}
 
 
-def promote(service: Service, version: str) -> dict[str, Json]:
+def promote(service: Service, version: str, doer: Doer) -> dict[str, Json]:
     """Let another bundle answer, here at once and in every process that follows the log.
 
     Raises:
         Problem: there is no such bundle, or it is not whole; the present one goes on.
+        StoreError: it could not be told to the others; the present one goes on.
     """
-    folder = service.registry.find(version)
-    if folder is None:
+    engine = service.engine
+    before = engine.world.recommender.version
+    if service.registry.find(version) is None and not engine.has_retired(version):
         known = ", ".join(service.registry.manifests())
         raise Problem(
             Code.UNKNOWN_ID, f"no bundle of version '{version}'", hint=f"there are {known}"
         )
-    before = service.engine.world.recommender.version
     try:
-        if not service.engine.has_retired(version):
-            verified(folder)
-        service.engine.promote(version)
-    except BundleError as error:
-        service.engine.refused[version] = str(error)
+        with service.noting_the_store():
+            seq = engine.promote(version, lambda instead_of: _promotion(version, instead_of, doer))
+    except StoreError:
+        raise
+    except (LongtaleError, OSError) as error:
+        engine.refused[version] = str(error)
         service.telemetry.model_swapped("refused")
         raise Problem(
-            Code.CONFLICT, str(error), hint="the present model goes on answering"
+            Code.CONFLICT,
+            f"the bundle of version '{version}' is refused: {error}",
+            hint="the present model goes on answering",
         ) from None
-    record = Record(
-        RecordKind.MODEL, version, {"instead_of": before}, uuid.uuid4().hex, time.time_ns() // 1000
-    )
-    seq = service.append([record]).seq
     service.telemetry.model_swapped("promoted")
     note_model(service)
     return {"active": version, "instead_of": before, "seq": seq}
 
 
-def rollback(service: Service) -> dict[str, Json]:
+def rollback(service: Service, doer: Doer) -> dict[str, Json]:
     """Let the model that answered before answer again.
 
     Raises:
@@ -139,15 +144,21 @@ def rollback(service: Service) -> dict[str, Json]:
     promoted = service.engine.views.model
     if promoted is None or promoted.body is None:
         raise Problem(Code.CONFLICT, "no model was promoted yet, so there is none to go back to")
-    return promote(service, str(promoted.body["instead_of"]))
+    return promote(service, str(promoted.body["instead_of"]), doer)
 
 
-def make_key(service: Service, scope: Scope, name: str) -> dict[str, Json]:
+def make_key(service: Service, scope: Scope, name: str, doer: Doer) -> dict[str, Json]:
     """Make a key; its token is told here and never again."""
     now = time.time_ns() // 1000
     made = new_key(scope, name, now=now)
-    service.append([made.key.record(now)])
-    return {"id": made.key.id, "scope": scope.value, "name": name, "token": made.token}
+    seq = service.append([made.key.record(now), doer.record(made.key.id)]).seq
+    return {
+        "id": made.key.id,
+        "scope": scope.value,
+        "name": name,
+        "token": made.token,
+        "seq": seq,
+    }
 
 
 def keys(service: Service) -> dict[str, Json]:
@@ -160,7 +171,7 @@ def keys(service: Service) -> dict[str, Json]:
     }
 
 
-def revoke_key(service: Service, own_id: str) -> dict[str, Json]:
+def revoke_key(service: Service, own_id: str, doer: Doer) -> dict[str, Json]:
     """Let a key open nothing any more.
 
     Raises:
@@ -169,45 +180,11 @@ def revoke_key(service: Service, own_id: str) -> dict[str, Json]:
     key = service.engine.views.keys.keys.get(own_id)
     if key is None:
         raise UnknownIdError(f"there is no key '{own_id}'; see GET /v1/keys")
-    seq = service.append([key.revoked().record(time.time_ns() // 1000)]).seq
-    return {"id": own_id, "revoked": True, "seq": seq}
-
-
-def status(service: Service) -> dict[str, Json]:
-    """Say how things stand."""
-    engine = service.engine
-    world, dataset = engine.world, engine.world.live.dataset
+    record = key.revoked().record(time.time_ns() // 1000)
     return {
-        "model_version": world.recommender.version,
-        "seq": world.seq,
-        "users": world.live.n_users,
-        "items": dataset.n_items,
-        "waiting_to_be_placed": len(world.unplaced),
-        "waiting_to_be_learned": len(world.live.pending),
-        "kinds": list(world.kinds),
-        "columns": {name: str(dtype) for name, dtype in dataset.catalog.frame.schema.items()},
-        "rules": len(engine.views.rules),
-        "degraded": list(service.degraded),
-        "refused": dict(engine.refused),
-        "up_since": datetime.fromtimestamp(service.started_at, UTC).isoformat(timespec="seconds"),
-    }
-
-
-def exposure(service: Service) -> dict[str, Json]:
-    """Say how interest is spread over the bands of the catalogue."""
-    recommender = service.engine.world.recommender
-    counts = recommender.dataset.item_counts
-    bands = recommender.presenter.bands
-    return {
-        "bands": [
-            {
-                "band": band.value,
-                "items": int((bands == code).sum()),
-                "interactions": int(counts[bands == code].sum()),
-            }
-            for code, band in enumerate(BANDS)
-        ],
-        "never_touched": int(np.count_nonzero(counts == 0)),
+        "id": own_id,
+        "revoked": True,
+        "seq": service.append([record, doer.record(own_id)]).seq,
     }
 
 
@@ -221,5 +198,35 @@ def note_model(service: Service) -> None:
     service.telemetry.sizes(items=world.live.dataset.n_items, users=world.live.n_users)
 
 
-def _plain(rule: Rule) -> dict[str, Json]:
-    return rule.model_dump(mode="json", exclude_defaults=True)
+def _promotion(version: str, instead_of: str, doer: Doer) -> list[Record]:
+    now = time.time_ns() // 1000
+    body = {"instead_of": instead_of}
+    record = Record(RecordKind.MODEL, version, body, uuid.uuid4().hex, now)
+    return [record, doer.record(version)]
+
+
+def _make_sure_it_applies(service: Service, rule: Rule) -> None:
+    """Try a rule: one that cannot be applied would be passed over in every answer."""
+    engine = service.engine
+    try:
+        rule.meant(engine.world.live.dataset.catalog)
+    except FilterError as error:
+        raise Problem(Code.BAD_FILTER, str(error), pointer="/filter") from None
+    if rule.action != "limit":
+        return
+    try:
+        world = engine.world
+        dials = Dials(at_most={rule.column: rule.at_most})
+        answered(world, _with_rules(engine.views, {}), Ask(n=1, dials=dials))
+    except QueryError as error:
+        raise Problem(Code.BAD_DATA, str(error), pointer="/column") from None
+
+
+def _at_once(rule: Rule) -> Rule:
+    """Give a rule that holds at once."""
+    return rule.model_copy(update={"valid_from": None, "valid_until": None})
+
+
+def _with_rules(views: Views, rules_: Mapping[str, Rule]) -> Views:
+    """Give views that differ in the rules alone."""
+    return replace(views, rules=dict(rules_))

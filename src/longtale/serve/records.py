@@ -150,7 +150,7 @@ def _kept(service: Service, kind: RecordKind, subject: str) -> Body | None:
             rule = views.rules.get(subject)
             return None if rule is None else rule.as_dict()
         case RecordKind.USER if subject in views.users:
-            return views.users[subject]
+            return views.users.get(subject)
         case RecordKind.USER:  # no attributes at all are none that were put
             return document_of(service, kind, subject) or None
         case _:

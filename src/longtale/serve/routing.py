@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_origin
+from urllib.parse import unquote
 
 import anyio
 import orjson
@@ -14,11 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from longtale.recommend.answer import Json
+from longtale.serve.audit import Doer
+from longtale.serve.auth import key_of
 from longtale.serve.keys import Scope
 from longtale.serve.messages import parsed
 from longtale.serve.problems import Code, Problem
 from longtale.serve.service import Service
 
+_WITHOUT_BODY = ("GET", "DELETE")
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -37,9 +41,17 @@ class Call:
     request: Request
     values: Any = None
 
+    @property
+    def doer(self) -> Doer:
+        """Who asks, for the record of what they change."""
+        scope, state = self.request.scope, self.request.state
+        key = key_of(scope)
+        own_id = "" if key is None else key.id
+        return Doer(own_id, self.request.method, state.route, state.request_id)
+
     def path(self, name: str) -> str:
         """Give a part of the path, such as a user's id."""
-        return str(self.request.path_params[name])
+        return unquote(self.request.path_params[name])
 
     async def answer(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Do in a thread what the processor is busy with: one request after the other."""
@@ -85,6 +97,8 @@ class Endpoint:
         async def endpoint(request: Request) -> Response:
             values = None
             request.state.route = self.path
+            if self.takes is None or self.method not in _WITHOUT_BODY:
+                _refuse_query(request)
             if self.takes is not None:
                 values = await self._values(request, self.takes)
             done = await self.handle(Call(request.app.state.service, request, values))
@@ -93,9 +107,19 @@ class Endpoint:
         return Route(self.path, endpoint, methods=[self.method])
 
     async def _values(self, request: Request, model: type[_M]) -> _M:
-        if self.method in ("GET", "DELETE"):
+        if self.method in _WITHOUT_BODY:
             return parsed(model, _from_query(request, model))
         return parsed(model, await body_of(request))
+
+
+def _refuse_query(request: Request) -> None:
+    """Make sure that nothing is asked in the address where nobody reads it."""
+    for name in request.query_params:
+        raise Problem(
+            Code.BAD_QUERY,
+            f"unknown parameter {name!r:.80} in the address; none is read here",
+            hint="say it in the body, or leave it out; what is read stands at /docs",
+        )
 
 
 def as_json(values: Mapping[str, Json], status: int = 200) -> Response:

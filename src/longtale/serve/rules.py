@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 from longtale.arrays import Floats, Mask, microseconds
 from longtale.data.catalog import Catalog
 from longtale.data.filters.filter import parse_filter
+from longtale.errors import FilterError
+from longtale.recommend.answer import Json
 from longtale.settings import Settings
 
 Action = Literal["pin", "boost", "bury", "hide", "limit"]
@@ -48,6 +50,7 @@ class Rule(Settings):
 
     @model_validator(mode="after")
     def _says_whom(self) -> Self:
+        since, until = (_since_epoch(t) for t in (self.valid_from, self.valid_until))
         if self.action == "limit":
             if not self.column:
                 raise ValueError("a limit needs the name of a column, such as 'brand'")
@@ -55,8 +58,16 @@ class Rule(Settings):
             raise ValueError(f"'{self.action}' needs items or a filter that says which are meant")
         if self.action == "pin" and not self.items:
             raise ValueError("'pin' needs the ids of the items to pin")
+        if self.action in ("pin", "limit") and self.where != ("recommend",):
+            raise ValueError(f"'{self.action}' holds in 'recommend' alone")
+        if since is not None and until is not None and until <= since:
+            raise ValueError("valid_until must lie behind valid_from")
         parse_filter(self.filter) if self.filter.strip() else None
         return self
+
+    def as_dict(self) -> dict[str, Json]:
+        """Give it as plain values, without what goes without saying."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def holds(self, where: Where, at: int) -> bool:
         """Say whether it holds in a kind of list at a time, microseconds UTC."""
@@ -84,12 +95,14 @@ class Ruling:
         nudge: float32 (N,), what is added to each score; None adds nothing.
         pins: item rows by place, 0 is the top.
         at_most: by column, the most items of one value.
+        n_passed_over: rules that hold and cannot be applied to this catalogue.
     """
 
     hidden: Mask
     nudge: Floats | None
     pins: Mapping[int, int]
     at_most: Mapping[str, int]
+    n_passed_over: int = 0
 
     @classmethod
     def of(cls, rules: Sequence[Rule], catalog: Catalog, where: Where, at: datetime) -> Ruling:
@@ -99,22 +112,28 @@ class Ruling:
         nudge = np.zeros(len(catalog), dtype=np.float32)
         pins: dict[int, int] = {}
         at_most: dict[str, int] = {}
+        n_passed_over = 0
         for rule in rules:
             if not rule.holds(where, now):
                 continue
+            try:
+                meant = rule.meant(catalog)
+            except FilterError:  # another bundle may lack a column
+                n_passed_over += 1
+                continue
             match rule.action:
                 case "hide":
-                    hidden |= rule.meant(catalog)
+                    hidden |= meant
                 case "boost":
-                    nudge[rule.meant(catalog)] += np.float32(rule.strength)
+                    nudge[meant] += np.float32(rule.strength)
                 case "bury":
-                    nudge[rule.meant(catalog)] -= np.float32(rule.strength)
+                    nudge[meant] -= np.float32(rule.strength)
                 case "limit":
                     at_most[rule.column] = min(rule.at_most, at_most.get(rule.column, rule.at_most))
                 case "pin":
                     rows = catalog.items.rows(list(rule.items)).tolist()
                     pins.update({rule.place - 1 + n: row for n, row in enumerate(rows) if row >= 0})
-        return cls(hidden, nudge if nudge.any() else None, pins, at_most)
+        return cls(hidden, nudge if nudge.any() else None, pins, at_most, n_passed_over)
 
 
 def _since_epoch(moment: datetime | None) -> int | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from anyio import CapacityLimiter
 
@@ -22,6 +23,7 @@ from longtale.recommend.service_settings import ServeSettings
 from longtale.recommend.settings import LongtaleSettings
 from longtale.serve.admission import Gate
 from longtale.serve.engine import Engine
+from longtale.serve.jobs import Job
 from longtale.serve.pace import Pace
 from longtale.serve.registry import Registry
 
@@ -45,6 +47,8 @@ class Service:
         one_at_a_time: lets one thread work on lists: several would wait for the interpreter, and
             each other, longer than they work. More cores take more processes.
         pace: how long each rung of the ladder takes.
+        folder: of the project.
+        jobs: what is done in the background, by name.
         patching: is held by who reads a document, changes it, and puts it back.
         started_at: seconds since 1970.
         store_failed_at: when the store failed last, seconds since 1970; 0 while all is well.
@@ -60,6 +64,8 @@ class Service:
     gate: Gate
     one_at_a_time: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     pace: Pace = field(default_factory=Pace)
+    folder: Path = Path()
+    jobs: dict[str, Job] = field(default_factory=dict)
     patching: threading.Lock = field(default_factory=threading.Lock)
     started_at: float = field(default_factory=time.time)
     store_failed_at: float = 0.0

@@ -21,7 +21,8 @@ from longtale.data.event import EventKind
 from longtale.data.live import Live
 from longtale.data.record import Body, Record, RecordKind, Stored
 from longtale.recommend.pipeline import Recommender
-from longtale.serve.documents import can_be_shown, with_availability
+from longtale.schema import Column
+from longtale.serve.documents import can_be_shown, frame_of, with_availability
 from longtale.serve.forgotten import meant
 from longtale.serve.keys import KeyRing
 from longtale.serve.rules import Rule
@@ -36,7 +37,7 @@ class Views:
 
     Args:
         items: documents of items since the bundle; None where an item was taken away.
-        users: attributes of users.
+        users: attributes of users; None where they were taken away.
         tastes: what users asked for.
         rules: of the editors.
         keys: access keys, hashed.
@@ -44,7 +45,7 @@ class Views:
     """
 
     items: dict[str, Body | None] = field(default_factory=dict)
-    users: dict[str, Body] = field(default_factory=dict)
+    users: dict[str, Body | None] = field(default_factory=dict)
     tastes: dict[str, Taste] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
     keys: KeyRing = field(default_factory=KeyRing)
@@ -57,7 +58,7 @@ class Views:
             case RecordKind.ITEM:
                 self.items[subject] = body
             case RecordKind.USER:
-                _put(self.users, subject, body)
+                self.users[subject] = body
             case RecordKind.TASTE:
                 _put(self.tastes, subject, None if body is None else Taste.parse(dict(body)))
             case RecordKind.RULE:
@@ -117,18 +118,36 @@ class World:
 
     def with_events(self, events: Iterable[Stored]) -> World:
         """Let events be known; those on items that are not placed yet wait."""
-        found: list[Stored] = []
-        waiting = list(self.waiting)
-        for stored in events:
-            body = stored.record.body
-            if body is None or body["kind"] not in self.kinds:
-                continue
-            is_known = self.live.dataset.items.rows([body["item"]])[0] >= 0
-            (found if is_known else waiting).append(stored)
-        if not found:
-            return replace(self, waiting=tuple(waiting))
-        live = self.live.with_events(self._read(found))
-        return replace(self, live=live, waiting=tuple(waiting))
+        told = [s for s in events if s.record.body and s.record.body["kind"] in self.kinds]
+        rows = self.live.dataset.items.rows([_body(s)["item"] for s in told])
+        found = [s for s, row in zip(told, rows, strict=True) if row >= 0]
+        waiting = [s for s, row in zip(told, rows, strict=True) if row < 0]
+        world = replace(self, waiting=(*self.waiting, *waiting)) if waiting else self
+        return replace(world, live=self.live.with_events(self._read(found))) if found else world
+
+    def placed(self, recommender: Recommender, ids: Iterable[str]) -> World:
+        """Give the world whose recommender knows some items; events that waited for them are known.
+
+        Args:
+            recommender: this world's own, with these items as they are now.
+            ids: which items.
+        """
+        live = self.live.after(recommender.dataset, 0)
+        unplaced = self.unplaced.difference(ids)
+        world = replace(self, recommender=recommender, live=live, unplaced=unplaced, waiting=())
+        return world.with_events(self.waiting)
+
+    def having_learned(self, recommender: Recommender, n_learned: int) -> World:
+        """Give the world whose recommender learned the first of the events that wait for it."""
+        live = self.live.after(recommender.dataset, n_learned)
+        return replace(self, recommender=recommender, live=live)
+
+    def forgetting(self, receipt: Record) -> World:
+        """Give the world that does not know whom such a record means."""
+        world = self
+        for user in meant(receipt, self.user_ids()):
+            world = world.without_user(user)
+        return world
 
     def without_user(self, user: str) -> World:
         """Give the world that does not know a user."""
@@ -150,7 +169,8 @@ class World:
             ids = list(self.unplaced)
             rows = self.live.dataset.items.rows(ids)
             for item, row in zip(ids, rows.tolist(), strict=True):
-                mask[row] |= row >= 0 and not can_be_shown(views.items.get(item), at)
+                if row >= 0:
+                    mask[row] = not can_be_shown(views.items.get(item), at)
         return mask
 
     def _changed(self, records: Sequence[Stored]) -> World:
@@ -158,17 +178,21 @@ class World:
         world = replace(self, unplaced=self.unplaced | items) if items else self
         for stored in records:
             if stored.record.kind is RecordKind.FORGOTTEN:
-                for user in meant(stored.record, world.user_ids()):
-                    world = world.without_user(user)
+                world = world.forgetting(stored.record)
         return world
+
+    def knows(self, user: str) -> bool:
+        """Say whether anything is known of a user."""
+        is_waiting = any(stored.record.subject == user for stored in self.waiting)
+        return is_waiting or int(self.live.user_rows([user])[0]) >= 0
 
     def user_ids(self) -> set[str]:
         """Give all users of whom anything is known."""
-        known = {*self.live.dataset.users.ids, *self.live.pending.newcomers}
+        known = {*self.live.dataset.users.ids.to_list(), *self.live.pending.newcomers}
         return known | {stored.record.subject for stored in self.waiting}
 
     def _read(self, events: Sequence[Stored]) -> Arrivals:
-        bodies = [stored.record.body or {} for stored in events]
+        bodies = [_body(stored) for stored in events]
         values = [body.get("value") for body in bodies]
         return self.live.read(
             [stored.record.subject for stored in events],
@@ -178,6 +202,24 @@ class World:
             values=np.array([np.nan if v is None else v for v in values], dtype=np.float32),
             times=np.array([body["time"] for body in bodies], dtype=np.int64),
         )
+
+
+def with_documents(recommender: Recommender, documents: Mapping[str, Body | None]) -> Recommender:
+    """Give the recommender that knows these documents; what was taken away is hidden."""
+    catalog = recommender.dataset.catalog
+    bodies = [
+        (item, {Column.HIDDEN: True} if body is None else body) for item, body in documents.items()
+    ]
+    rows = catalog.items.rows([item for item, _ in bodies])
+    new = [pair for pair, row in zip(bodies, rows, strict=True) if row < 0]
+    old = [pair for pair, row in zip(bodies, rows, strict=True) if row >= 0]
+    if old:
+        recommender = recommender.with_changes(frame_of(catalog, old))
+    return recommender.with_items(frame_of(catalog, new)) if new else recommender
+
+
+def _body(stored: Stored) -> Body:
+    return {} if stored.record.body is None else stored.record.body
 
 
 def _put(view: dict[str, _T], subject: str, value: _T | None) -> None:
