@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from longtale.contracts import Forgetting
 from longtale.errors import BundleCorruptError, BundleFormatError
-from longtale.recommend.bundle import load, save
+from longtale.models.user_knn import UserKNN
+from longtale.recommend.bundle import forget, load, save
 from longtale.recommend.folder import sha256
 from longtale.recommend.pipeline import Recommender
 
@@ -73,3 +76,24 @@ def test_answering_from_a_bundle_loads_neither_torch_nor_training_packages(bundl
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
     assert not loaded & {"torch", "transformers", "sentence_transformers", "openvino", "implicit"}
+
+
+def test_a_bundle_forgets_a_user_and_answers_all_others_as_before(bundle: Path) -> None:
+    before = load(bundle).recommend("user 3", n=50).as_dict()["items"]
+    assert forget(bundle, "user 0")
+    after = load(bundle)
+    assert "user 0" not in after.dataset.users.ids.to_list()
+    assert after.dataset.histories(np.array([0])).lengths.tolist() == [0]
+    found = after.recommend("user 3", n=50).as_dict()["items"]
+    assert [item["id"] for item in found][:3] == [item["id"] for item in before][:3]
+    assert not forget(bundle, "user 0")
+
+
+def test_no_source_keeps_anything_of_a_forgotten_user(bundle: Path) -> None:
+    known = load(bundle).hybrid.retrievers
+    assert forget(bundle, "user 0")
+    kept = [r for r in load(bundle).hybrid.retrievers if isinstance(r, UserKNN)]
+    assert kept
+    assert all(len(r.liked[[0]].data) == 0 and len(r.likers[:, [0]].data) == 0 for r in kept)
+    assert all(len(r.liked[[0]].data) for r in known if isinstance(r, UserKNN))
+    assert all(isinstance(r, UserKNN) for r in known if isinstance(r, Forgetting))

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from longtale.data.intake.mapping import DataSettings
     from longtale.evaluate.report import Report
     from longtale.recommend.pipeline import Recommender
+    from longtale.recommend.project import Project
     from longtale.recommend.settings import LongtaleSettings
 
 
@@ -95,9 +96,16 @@ def check(config: Config = DEFAULT_CONFIG, changes: Changes = None) -> Outcome:
 def train(
     config: Config = DEFAULT_CONFIG,
     quality: QualityOption = "balanced",
+    has_log: Annotated[
+        bool,
+        typer.Option("--log/--no-log", help="Learn also from what the service wrote down."),
+    ] = True,
     changes: Changes = None,
 ) -> Outcome:
-    """Train on all data and write the bundle; what was cut off goes on where it was."""
+    """Train on all data and write the bundle; what was cut off goes on where it was.
+
+    What a service wrote into its store since is data too: events, items, and whom to forget.
+    """
     from longtale.recommend.bundle import save
     from longtale.recommend.train import train as fit
 
@@ -105,16 +113,38 @@ def train(
     project = open_project(config, changes)
     with showing_progress() as progress:
         with progress.stage("read data", total=None):
-            dataset = project.intake().dataset
+            dataset, log_seq = project.intake().dataset, 0
+            if has_log:
+                dataset, log_seq = with_log(project, dataset)
         unfinished = unfinished_training(project.bundle, dataset, project.settings)
         recommender = fit(
             dataset, project.settings, quality=quality, progress=progress, checkpoints=unfinished
         )
         with progress.stage("write bundle", total=None):
-            save(recommender, project.bundle)
+            save(replace(recommender, log_seq=log_seq), project.bundle)
         shutil.rmtree(unfinished.parent, ignore_errors=True)
     summary = trained_summary(recommender, project.bundle, time.perf_counter() - start)
     return Outcome(summary, lambda console: draw_trained(console, summary))
+
+
+def with_log(project: Project, dataset: Dataset) -> tuple[Dataset, int]:
+    """Give the data with what the project's service wrote down, and how far that was read.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+    """
+    from longtale.feedback.stores import has_store, open_store
+
+    url = project.settings.serve.store
+    if not has_store(url, project.folder):
+        return dataset, 0
+    from longtale.serve.retraining import with_log as told
+
+    store = open_store(url, project.folder)
+    try:
+        return told(dataset, store, project.settings.data.all_kinds())
+    finally:
+        store.close()
 
 
 def unfinished_training(bundle: Path, dataset: Dataset, settings: LongtaleSettings) -> Path:

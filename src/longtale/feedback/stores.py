@@ -41,6 +41,22 @@ def open_store(url: str, folder: Path) -> EventStore:
     return store
 
 
+def has_store(url: str, folder: Path) -> bool:
+    """Say whether there is a store to read from: a file that was made, or a server.
+
+    Args:
+        url: as for `open_store`.
+        folder: what the path of a SQLite file is relative to.
+
+    Example:
+        >>> has_store("sqlite:///no-such-file.db", Path())
+        False
+    """
+    if url.startswith(_SQLITE):
+        return (folder / url.removeprefix(_SQLITE)).is_file()
+    return url.startswith(_POSTGRES)
+
+
 def _store_of(url: str, folder: Path) -> EventStore:
     if url == "memory:":
         from longtale.feedback.memory_store import MemoryStore

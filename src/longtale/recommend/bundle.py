@@ -75,6 +75,22 @@ def load(folder: Path | str) -> Recommender:
         ) from None
 
 
+def forget(folder: Path | str, user: str) -> bool:
+    """Write a bundle again without what a user did, said and is called; say whether it knew them.
+
+    What models learned from all users together stays until the next training.
+
+    Raises:
+        BundleError: as `load` does.
+    """
+    recommender = load(folder)
+    row = int(recommender.dataset.users.rows([user])[0])
+    if row < 0:
+        return False
+    save(recommender.without_user(row), folder)
+    return True
+
+
 def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
     retrievers = tuple(
         restore_retriever(part["name"], part["settings"], load_file(_retriever(folder, part)))
@@ -101,6 +117,7 @@ def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
         version=facts["version"],
         slate_settings=slate_settings,
         ranker=ranker,
+        log_seq=facts.get("log_seq", 0),
     )
 
 
@@ -109,6 +126,7 @@ def _facts(recommender: Recommender) -> dict[str, Any]:
     return {
         "longtale": version("longtale"),
         "version": recommender.version,
+        "log_seq": recommender.log_seq,
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprints": {"dataset": dataset.fingerprint, "encoder": vectors.encoder.fingerprint},
         "n_users": dataset.n_users,

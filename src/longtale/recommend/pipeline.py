@@ -56,6 +56,7 @@ class Recommender:
         version: name of this trained state.
         slate_settings: how slates are made of scores.
         ranker: learned order over the best of all retrievers; None where none was tried.
+        log_seq: number of the last record of the service's log that its training data hold.
         search_index: what searches read of the catalogue, made when the first of them comes.
 
     Example:
@@ -70,6 +71,7 @@ class Recommender:
     version: str
     slate_settings: SlateSettings
     ranker: Ranker | None = None
+    log_seq: int = 0
     search_index: KeptIndex = field(default_factory=KeptIndex, repr=False)
 
     def recommend(

@@ -14,6 +14,8 @@ from longtale.data.event import EventKind
 from longtale.data.forgetting import without_user
 from longtale.data.live import Live
 from longtale.data.record import Body, Record, RecordKind, Stored
+from longtale.data.vocabulary import Vocabulary
+from longtale.schema import Column
 from longtale.serve.documents import frame_of, with_availability
 from longtale.serve.forgotten import meant
 
@@ -94,7 +96,7 @@ def _described(catalog: Catalog, documents: Mapping[str, Body | None]) -> Catalo
     if not documents:
         return catalog
     catalog = with_availability(catalog)
-    bodies = {item: {"hidden": True} if b is None else b for item, b in documents.items()}
+    bodies = {item: {Column.HIDDEN: True} if b is None else b for item, b in documents.items()}
     rows = catalog.items.rows(list(bodies))
     new = [pair for pair, row in zip(bodies.items(), rows, strict=True) if row < 0]
     old = [pair for pair, row in zip(bodies.items(), rows, strict=True) if row >= 0]
@@ -102,6 +104,6 @@ def _described(catalog: Catalog, documents: Mapping[str, Body | None]) -> Catalo
         frame = frame_of(catalog, old).drop("item_id")
         catalog = catalog.described_anew(rows[rows >= 0].tolist(), frame)
     if new:
-        items = catalog.items.__class__.of([item for item, _ in new], noun="item")
+        items = Vocabulary.of([item for item, _ in new], noun="item")
         catalog = catalog.extended(Catalog(items, frame_of(catalog, new).drop("item_id")))
     return catalog

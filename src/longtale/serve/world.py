@@ -29,6 +29,7 @@ from longtale.serve.rules import Rule
 from longtale.serve.taste import Taste
 
 _T = TypeVar("_T")
+_IN_TRAINING = (RecordKind.EVENT, RecordKind.ITEM)
 
 
 @dataclass(eq=False)
@@ -109,9 +110,13 @@ class World:
         )
 
     def after(self, records: Sequence[Stored]) -> World:
-        """Give the world that knows further records; items are placed later, by `placed`."""
-        world = self
-        for is_event, group in groupby(records, lambda s: s.record.kind is RecordKind.EVENT):
+        """Give the world that knows further records; items are placed later, by `placed`.
+
+        Events and items that the bundle was trained on are in its data already.
+        """
+        world, trained = self, self.recommender.log_seq
+        news = [s for s in records if s.seq > trained or s.record.kind not in _IN_TRAINING]
+        for is_event, group in groupby(news, lambda s: s.record.kind is RecordKind.EVENT):
             stored = list(group)
             world = world.with_events(stored) if is_event else world._changed(stored)
         return replace(world, seq=records[-1].seq) if records else world
