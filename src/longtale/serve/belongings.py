@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from longtale import log
 from longtale.data.record import RecordKind
-from longtale.errors import UnknownIdError
+from longtale.errors import BundleError, UnknownIdError
+from longtale.recommend import bundle
 from longtale.recommend.answer import Json
 from longtale.serve.audit import Doer
 from longtale.serve.records import document_of, taste
@@ -59,14 +61,31 @@ def forget(service: Service, user: str, doer: Doer) -> dict[str, Json]:
         dropped += service.keeper.forget(user)  # slates of answers that were under way
         service.store.compact()
     left = _places(service, user)
-    counts: dict[str, Json] = {**removed, "slates_not_written_yet": dropped}
+    bundles = _forgotten_by_bundles(service, user)
+    counts: dict[str, Json] = {
+        **removed,
+        "slates_not_written_yet": dropped,
+        "bundles_written_again": bundles,
+    }
     return {
         "receipt": receipt,
         "removed": counts,
         "verified": not left,
         "left": [*left],
-        "model": "histories in the bundle's files go with the next training or `longtale forget`",
+        "yours": "remove the user from the tables that the settings name; a training with this log "
+        "leaves them out all the same",
     }
+
+
+def _forgotten_by_bundles(service: Service, user: str) -> int:
+    """Write each bundle again that knows a user, without them; one that is not whole stays."""
+    written = 0
+    for folder in service.registry.folders():
+        try:
+            written += bundle.forget(folder, user)
+        except BundleError as error:
+            log.warn("a bundle that is not whole was not written again", reason=str(error))
+    return written
 
 
 def _make_sure_is_known(service: Service, user: str) -> None:

@@ -23,13 +23,15 @@ class Registry:
     active: Path
     shelf: Path
 
+    def folders(self) -> list[Path]:
+        """Give the folders that look like bundles, the active one first."""
+        kept = sorted(self.shelf.iterdir()) if self.shelf.is_dir() else []
+        return [folder for folder in (self.active, *kept) if (folder / MANIFEST).is_file()]
+
     def manifests(self) -> Mapping[str, tuple[Path, dict[str, Any]]]:
         """Give folder and manifest of each bundle by its version, unverified; faulty ones too."""
         found: dict[str, tuple[Path, dict[str, Any]]] = {}
-        folders = [self.active]
-        if self.shelf.is_dir():
-            folders += sorted(f for f in self.shelf.iterdir() if (f / MANIFEST).is_file())
-        for folder in folders:
+        for folder in self.folders():
             try:
                 manifest = json.loads((folder / MANIFEST).read_bytes())
                 found.setdefault(str(manifest["version"]), (folder, manifest))
