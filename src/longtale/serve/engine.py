@@ -43,6 +43,7 @@ class Engine:
         store: the log.
         kinds: how much interest each kind of event shows, by name.
         find_bundle: gives the folder of a version; None where there is none.
+        heard: is told all records of the log, once each and in their order.
         commit_wait_ms: how long a commit waits for company.
     """
 
@@ -53,6 +54,7 @@ class Engine:
         kinds: Mapping[str, EventKind],
         *,
         find_bundle: Callable[[str], Path | None] = lambda _: None,
+        heard: Callable[[Sequence[Record]], None] = lambda _: None,
         commit_wait_ms: float = 2.0,
     ) -> None:
         self.store = store
@@ -63,6 +65,7 @@ class Engine:
         self._refused_at: dict[str, float] = {}
         self.last_event_at = 0.0
         self._find_bundle = find_bundle
+        self._heard = heard
         self._commit = GroupCommit(_KeepAndKnow(self), wait_ms=commit_wait_ms)
         self._following = threading.Lock()
         self._renewing = threading.RLock()
@@ -252,6 +255,7 @@ class Engine:
         world = self.world
         for stored in page:
             self.views.apply(stored.record)
+        self._heard([stored.record for stored in page])
         self.world = world.after(page)
         for stored in page:
             if stored.record.kind is RecordKind.FORGOTTEN:

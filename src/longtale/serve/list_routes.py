@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from longtale.serve.messages import (
     SearchQuery,
     SessionQuery,
     SimilarQuery,
+    SlateQuery,
     WhyNotQuery,
 )
 from longtale.serve.routing import Call, Endpoint
@@ -38,6 +39,11 @@ SLATE: dict[str, Json] = {
     "stages": {"query": 0.2, "score": 5.4, "present": 0.5},
     "degraded": [],
     "items": [_ITEM],
+}
+_KEPT: dict[str, Json] = {
+    "asked": {"list": "recommend", "n": 1},
+    "answer": SLATE,
+    "replay": {"outcome": "same", "items": ["318"], "model_version": "3f0c1a2b4d5e", "seq": 1042},
 }
 
 
@@ -67,16 +73,17 @@ def told(call: Call, answer: Answer, how: str) -> dict[str, Json]:
 async def recommend(call: Call) -> Mapping[str, Json]:
     """Give a slate for a user; one who is not known yet is a newcomer."""
     asked: RecommendQuery = call.values
-    ask = lists.ask_from(asked, user=call.path("user"), recent=asked.history)
-    return await _recommended(call, asked, ask)
+    user = call.path("user")
+    return await _recommended(call, asked, lambda: lists.ask_from(asked, user=user))
 
 
 async def recommend_session(call: Call) -> Mapping[str, Json]:
     """Give a slate for somebody without an account: by their session, a wish in words, or both."""
     asked: SessionQuery = call.values
-    recent = call.service.recent(asked.session)
-    ask = lists.ask_from(asked, user=None, recent=(*recent, *asked.history))
-    return await _recommended(call, asked, ask)
+    visits = call.service.visits
+    return await _recommended(
+        call, asked, lambda: lists.ask_from(asked, user=None, visit=visits.of(asked.session))
+    )
 
 
 async def similar(call: Call) -> Mapping[str, Json]:
@@ -95,10 +102,10 @@ async def similar(call: Call) -> Mapping[str, Json]:
 async def rank(call: Call) -> Mapping[str, Json]:
     """Put a list of the caller's own in order; ids that are not known come back in `missing`."""
     asked: RankQuery = call.values
-    recent = call.service.recent(asked.session)
 
     def work() -> Answer:
         call.service.catch_up(asked.min_seq)
+        recent = call.service.visits.of(asked.session).touched
         ask = Ask(user=asked.user, recent=recent, text=asked.text, n=len(asked.items))
         return lists.rank(call.service, ask, asked.items)
 
@@ -120,10 +127,15 @@ async def search(call: Call) -> Mapping[str, Json]:
 
 
 async def slate(call: Call) -> Mapping[str, Json]:
-    """Give a list exactly as it was served."""
-    kept = await call.work(lists.kept_slate, call.service, call.path("slate_id"))
+    """Give a list exactly as it was served, and say what the same question gives now."""
+    asked: SlateQuery = call.values
+    service = call.service
+    kept = await call.work(lists.kept_slate, service, call.path("slate_id"))
     at = datetime.fromtimestamp(kept.at / 1_000_000, UTC).isoformat()
-    return {**kept.body, "slate_id": kept.id, "user": kept.user, "at": at}
+    told = {**kept.body, "slate_id": kept.id, "user": kept.user, "at": at}
+    if asked.replay:
+        told["replay"] = await call.answer(lists.replayed, service, kept)
+    return told
 
 
 async def explain(call: Call) -> Mapping[str, Json]:
@@ -141,20 +153,22 @@ async def explain(call: Call) -> Mapping[str, Json]:
 async def why_not(call: Call) -> Mapping[str, Json]:
     """Say at which stage an item falls for a user, and the smallest change that lets it in."""
     asked: WhyNotQuery = call.values
-    ask = lists.ask_from(asked, user=asked.user, recent=call.service.recent(asked.session))
 
     def work() -> dict[str, Json]:
         call.service.catch_up(asked.min_seq)
+        visit = call.service.visits.of(asked.session)
+        ask = lists.ask_from(asked, user=asked.user, visit=visit)
         return reasons.missing(call.service, ask, asked.item, asked.audience, asked.language)
 
     return await call.answer(work)
 
 
-async def _recommended(call: Call, asked: RecommendQuery, ask: Ask) -> dict[str, Json]:
+async def _recommended(
+    call: Call, asked: RecommendQuery, ask: Callable[[], Ask]
+) -> dict[str, Json]:
     def work() -> Answer:
         call.service.catch_up(asked.min_seq)
-        kept = asked.model_dump(mode="json", exclude_defaults=True, exclude={"history", "session"})
-        return lists.recommend(call.service, ask, asked=kept, budget_ms=asked.budget_ms)
+        return lists.recommend(call.service, ask(), asked)
 
     return told(call, await call.answer(work), asked.explain)
 
@@ -203,5 +217,5 @@ ENDPOINTS = (
         WhyNotQuery,
         {"stage": "score", "rank": 212, "prose": "..."},
     ),
-    Endpoint("GET", "/v1/slates/{slate_id}", Scope.READ, slate, None, {"answer": SLATE}),
+    Endpoint("GET", "/v1/slates/{slate_id}", Scope.READ, slate, SlateQuery, _KEPT),
 )

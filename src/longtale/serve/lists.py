@@ -10,44 +10,49 @@ from typing import Any
 
 from longtale.arrays import microseconds
 from longtale.data.record import KeptSlate
-from longtale.errors import QueryError, UnknownIdError
+from longtale.errors import LongtaleError, QueryError, StoreError, UnknownIdError
 from longtale.privacy.mask import mask_values
-from longtale.recommend.answer import Answer
+from longtale.recommend.answer import Answer, Json
 from longtale.serve.answering import Ask, alike, answered, ordered
 from longtale.serve.messages import RecommendQuery, SearchQuery
+from longtale.serve.pace import Level
 from longtale.serve.searching import searched
 from longtale.serve.service import Service
+from longtale.serve.visits import Visit
+
+_FREE_TEXTS = ("text", "q", "context")
+"""What of a question people write themselves: it may hold personal data, ids and filters do not."""
 
 
-def recommend(
-    service: Service, ask: Ask, *, asked: Mapping[str, Any], budget_ms: float | None = None
-) -> Answer:
+def recommend(service: Service, ask: Ask, query: RecommendQuery) -> Answer:
     """Give a slate, and keep it.
 
     Args:
         service: what answers.
         ask: what is asked.
-        asked: the same as it came, to be kept with the slate.
-        budget_ms: what it may take; None is as long as it takes.
+        query: the same as it came.
     """
-    level = max(ask.level, service.pace.best_within(budget_ms))
+    ask = replace(ask, level=max(ask.level, service.pace.best_within(query.budget_ms)))
     begun = time.perf_counter()
-    answer = answered(service.engine.world, service.engine.views, replace(ask, level=level))
-    service.pace.took(level, 1000 * (time.perf_counter() - begun))
-    own = {"list": "recommend", **asked, "recent": list(ask.recent)}
-    return keep(service, answer, user=ask.user, asked=own)
+    answer = answered(service.engine.world, service.engine.views, ask)
+    service.pace.took(ask.level, 1000 * (time.perf_counter() - begun))
+    asked = query.model_dump(mode="json", exclude_defaults=True, exclude={"history", "session"})
+    told = {"exclude": [*ask.exclude], "recent": [*ask.recent], "level": int(ask.level)}
+    return keep(service, answer, user=ask.user, asked={"list": "recommend", **asked, **told})
 
 
 def rank(service: Service, ask: Ask, items: Sequence[str]) -> Answer:
     """Put the caller's own list in order; unknown ids are left out."""
     answer = ordered(service.engine.world, service.engine.views, ask, items)
-    return keep(service, answer, user=ask.user, asked={"list": "rank", "items": list(items)})
+    told = {"items": [*items], "text": ask.text, "recent": [*ask.recent]}
+    return keep(service, answer, user=ask.user, asked={"list": "rank", **told})
 
 
 def similar(service: Service, item: str, ask: Ask, by: str) -> Answer:
     """Give the items that go with one; see `alike`."""
     answer = alike(service.engine.world, service.engine.views, item, ask, by)
-    return keep(service, answer, user=None, asked={"list": "similar", "item": item, "by": by})
+    told = {"item": item, "by": by, "n": ask.n, "filter": ask.filter}
+    return keep(service, answer, user=None, asked={"list": "similar", **told})
 
 
 def search(service: Service, query: SearchQuery) -> Answer:
@@ -61,10 +66,10 @@ def keep(service: Service, answer: Answer, *, user: str | None, asked: Mapping[s
     """Keep a slate as it is served, with what was asked; give it back with what is degraded."""
     answer = replace(answer, degraded=(*answer.degraded, *service.degraded))
     if service.serve.keep_slates:
-        shown = dict(asked)
+        told = dict(asked)
         if service.serve.mask_personal_data:
-            shown = mask_values(shown)
-        body = {"asked": shown, "answer": answer.as_dict()}
+            told |= {name: mask_values(told[name]) for name in _FREE_TEXTS if name in told}
+        body = {"asked": told, "answer": answer.as_dict()}
         kept = KeptSlate(answer.slate_id, user, microseconds(datetime.now(UTC)), body)
         service.keeper.keep(kept)
     return answer
@@ -77,38 +82,90 @@ def ask_of(kept: KeptSlate) -> Ask:
         QueryError: it is a slate of another list.
     """
     asked = dict(kept.body["asked"])
-    kind, recent = asked.pop("list"), asked.pop("recent", [])
+    kind, recent, level = asked.pop("list"), asked.pop("recent", ()), asked.pop("level", 0)
     if kind != "recommend":
         raise QueryError(
             f"slate '{kept.id}' comes from '{kind}'; only slates of recommend and of sessions can "
             "be asked again"
         )
     query = RecommendQuery.model_validate(asked)
-    at = datetime.fromtimestamp(kept.at / 1_000_000, UTC)
-    return ask_from(query, user=kept.user, recent=recent, at=at)
+    ask = ask_from(query, user=kept.user, visit=Visit(touched=tuple(recent)), at=_moment(kept))
+    return replace(ask, level=Level(level))
 
 
 def ask_from(
-    query: RecommendQuery, *, user: str | None, recent: Sequence[str], at: datetime | None = None
+    query: RecommendQuery,
+    *,
+    user: str | None,
+    visit: Visit = Visit(),  # noqa: B008  it is frozen
+    at: datetime | None = None,
 ) -> Ask:
     """Give what is asked by a message.
 
     Args:
         query: the message.
         user: for whom; None is a session.
-        recent: ids of items touched in this session, oldest first.
+        visit: what was done in this session.
         at: when it is asked; None is now.
     """
     return Ask(
         user=user,
-        recent=tuple(recent),
+        recent=(*visit.touched, *query.history),
         text=query.text,
         n=query.n,
         filter=query.filter,
-        exclude=query.exclude,
+        exclude=(*query.exclude, *visit.turned_down),
         dials=query.dials,
         at=datetime.now(UTC) if at is None else at,
     )
+
+
+def replayed(service: Service, kept: KeptSlate) -> dict[str, Json]:
+    """Ask again what a kept slate was asked, of the world as it is now.
+
+    Nothing is kept. What was masked in the question before it was kept is not in this one.
+
+    Returns:
+        `outcome`: `same` items in the same order; `moved_on` where the model, the log or the time
+        made it another list; `drawn` where chance was asked for; `refused` where it cannot be asked
+        any more.
+    """
+    engine = service.engine
+    try:
+        answer = _again(service, kept)
+    except StoreError:
+        raise
+    except LongtaleError as error:
+        found: dict[str, Json] = {"outcome": "refused", "detail": str(error)}
+    else:
+        now: list[Json] = [item.id for item in answer.items]
+        served = [item["id"] for item in kept.body["answer"]["items"]]
+        other = "drawn" if kept.body["asked"].get("explore") else "moved_on"
+        found = {"outcome": "same" if now == served else other, "items": now}
+    return {**found, "model_version": engine.world.recommender.version, "seq": engine.world.seq}
+
+
+def _again(service: Service, kept: KeptSlate) -> Answer:
+    world, views = service.engine.world, service.engine.views
+    asked = dict(kept.body["asked"])
+    at = _moment(kept)
+    match asked.pop("list"):
+        case "rank":
+            recent = tuple(asked["recent"])
+            items = asked["items"]
+            ask = Ask(kept.user, recent=recent, text=asked["text"], n=len(items), at=at)
+            return ordered(world, views, ask, items)
+        case "similar":
+            ask = Ask(n=asked["n"], filter=asked["filter"], at=at)
+            return alike(world, views, asked["item"], ask, asked["by"])
+        case "search":
+            return searched(world, views, SearchQuery.model_validate(asked))
+        case _:
+            return answered(world, views, ask_of(kept))
+
+
+def _moment(kept: KeptSlate) -> datetime:
+    return datetime.fromtimestamp(kept.at / 1_000_000, UTC)
 
 
 def kept_slate(service: Service, slate_id: str) -> KeptSlate:
@@ -117,7 +174,7 @@ def kept_slate(service: Service, slate_id: str) -> KeptSlate:
     Raises:
         UnknownIdError: no slate of that id is kept.
     """
-    found = service.keeper.slate(slate_id) or service.store.slate(slate_id)
+    found = service.keeper.slate(slate_id)
     if found is None:
         raise UnknownIdError(
             f"no slate '{slate_id}' is kept; slates are kept while serve.keep_slates is true, "

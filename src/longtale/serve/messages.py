@@ -158,6 +158,13 @@ class SearchQuery(ListQuery):
     """Replace words that no item has by likely ones; the answer says which."""
 
 
+class SlateQuery(Message):
+    """A question for a slate that was served."""
+
+    replay: bool = True
+    """Ask the same again now, and say whether the same list comes."""
+
+
 class ExplainQuery(Message):
     """A question why an item stands in a slate."""
 

@@ -17,6 +17,7 @@ from longtale.serve.auth import refuse_unsafe
 from longtale.serve.engine import Engine
 from longtale.serve.registry import Registry
 from longtale.serve.service import Service
+from longtale.serve.visits import Visits
 
 
 def open_service(project: Project, *, store: EventStore | None = None) -> Service:
@@ -31,30 +32,50 @@ def open_service(project: Project, *, store: EventStore | None = None) -> Servic
         StoreError: the store cannot be reached.
         SettingsError: others than this machine are to be served, and there is no key.
     """
-    settings = project.settings
-    serve = settings.serve
-    telemetry = Telemetry()
-    registry = Registry(project.bundle, project.folder / serve.models)
+    serve = project.settings.serve
     store = open_store(serve.store, project.folder) if store is None else store
+    try:
+        return _service(project, store)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _service(project: Project, store: EventStore) -> Service:
+    serve, kinds = project.settings.serve, kinds_of(project)
+    visits = Visits(open_sessions(serve.sessions), kinds)
+    registry = Registry(project.bundle, project.folder / serve.models)
     engine = Engine(
         load(project.bundle),
         store,
-        kinds_of(project),
+        kinds,
         find_bundle=registry.find,
+        heard=_nobody if visits.are_shared else visits.note,
         commit_wait_ms=serve.commit_wait_ms,
     )
-    refuse_unsafe(serve.host, engine.views.keys)
-    engine.renew()
-    return Service(
-        engine,
-        settings,
-        open_sessions(serve.sessions),
-        open_limiter(serve.sessions),
-        telemetry,
-        SlateKeeper(store),
-        registry,
-        Gate(serve.admission, telemetry=telemetry),
-    )
+    try:
+        refuse_unsafe(serve.host, engine.views.keys)
+        engine.renew()
+        engine.learn()
+        telemetry = Telemetry()
+        return Service(
+            engine,
+            project.settings,
+            visits,
+            open_limiter(serve.sessions),
+            telemetry,
+            SlateKeeper(store),
+            registry,
+            Gate(serve.admission, telemetry=telemetry),
+            folder=project.folder,
+        )
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _nobody(_: object) -> None:
+    """Hear nothing: what is shared is noted by the process that took it in."""
 
 
 def kinds_of(project: Project) -> Mapping[str, EventKind]:

@@ -13,10 +13,10 @@ from pathlib import Path
 from anyio import CapacityLimiter
 
 from longtale.contracts import EventStore
-from longtale.data.record import Appended, Record, RecordKind
+from longtale.data.record import Appended, Record
 from longtale.errors import QueryError, StoreError
 from longtale.feedback.group_commit import SlateKeeper
-from longtale.feedback.sessions import Limiter, Sessions
+from longtale.feedback.sessions import Limiter
 from longtale.monitor.telemetry import Telemetry
 from longtale.recommend.answer import Answer
 from longtale.recommend.service_settings import ServeSettings
@@ -26,9 +26,7 @@ from longtale.serve.engine import Engine
 from longtale.serve.jobs import Job
 from longtale.serve.pace import Pace
 from longtale.serve.registry import Registry
-
-N_RECENT = 50
-"""Items of a session that an answer knows."""
+from longtale.serve.visits import Visits
 
 
 @dataclass(eq=False)
@@ -38,7 +36,7 @@ class Service:
     Args:
         engine: the running model.
         settings: of the whole project.
-        sessions: what anonymous visitors touched.
+        visits: what anonymous visitors touched.
         limiter: shares of requests.
         telemetry: what is counted.
         keeper: keeps slates in the background.
@@ -56,7 +54,7 @@ class Service:
 
     engine: Engine
     settings: LongtaleSettings
-    sessions: Sessions
+    visits: Visits
     limiter: Limiter
     telemetry: Telemetry
     keeper: SlateKeeper
@@ -84,7 +82,7 @@ class Service:
     def degraded(self) -> tuple[str, ...]:
         """What does not work as it should at the moment."""
         found = ["store"] if self.store_failed_at else []
-        if self.sessions.is_degraded or self.limiter.is_degraded:
+        if self.visits.is_degraded or self.limiter.is_degraded:
             found.append("sessions")
         return tuple(found)
 
@@ -119,12 +117,9 @@ class Service:
         self.note_store(is_up=True)
 
     def _appended(self, records: Sequence[Record], done: Appended) -> Appended:
-        touched: dict[str, list[str]] = {}
-        for record, is_new in zip(records, done.is_new, strict=True):
-            if is_new and record.kind is RecordKind.SESSION_EVENT and record.body is not None:
-                touched.setdefault(record.subject, []).append(record.body["item"])
-        for session, items in touched.items():
-            self.sessions.add(session, items)
+        if self.visits.are_shared:
+            new = zip(records, done.is_new, strict=True)
+            self.visits.note(record for record, is_new in new if is_new)
         self.telemetry.acknowledged(done.seq)
         self.telemetry.applied(self.engine.world.seq)
         return done
@@ -144,10 +139,6 @@ class Service:
                 f"min_seq is {min_seq}, and the log ends at {reached}; "
                 "give a seq that an earlier answer named"
             )
-
-    def recent(self, session: str | None) -> tuple[str, ...]:
-        """Give what a session touched, oldest first."""
-        return () if session is None else tuple(self.sessions.recent(session, N_RECENT))
 
     def count(self, answer: Answer) -> None:
         """Count a slate that is about to be sent."""
