@@ -128,7 +128,7 @@ class PostgresServer(Server):
             "unix_socket_directories": self.folder,
             "wal_recycle": "off",  # so that `compact` can clean the log too
             "shared_buffers": "32MB",
-            # No test cuts the power of this server, and a database has hundreds of files to wait for.
+            # No test cuts the power of this server.
             "fsync": "off",
         }
         given = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -144,8 +144,16 @@ class PostgresServer(Server):
             return False
         return True
 
+    def emptied(self) -> str:
+        """Empty the database `postgres`, and give its URL."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+            connection.execute("GRANT USAGE ON SCHEMA public TO public")
+        return self.url()
+
     def new_database(self) -> str:
-        """Make an empty database, and give its URL."""
+        """Make one more database, which takes a hundred times longer, and give its URL."""
         name = f"test{next(self._names)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -192,7 +200,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> str:
     """The URL of an empty database."""
-    return postgres_server.new_database()
+    return postgres_server.emptied()
 
 
 @pytest.fixture(scope="session")

@@ -47,23 +47,23 @@ def test_compaction_without_the_rights_of_an_administrator_cleans_the_tables(
     ask(postgres_url, "CREATE ROLE shop LOGIN")
     ask(postgres_url, "GRANT CREATE ON SCHEMA public TO shop")
     theirs = PostgresStore(postgres_url.replace("longtale@", "shop@"))
-    fill(theirs, "Wilhelmina")
-    theirs.forget("Wilhelmina")
+    fill(theirs, "Ottilie")
+    theirs.forget("Ottilie")
     with caplog.at_level(logging.WARNING, logger="longtale"):
         theirs.compact()
     assert "the write-ahead log was left to the server" in caplog.text
     ask(postgres_url, "CHECKPOINT")
     assert files_with("other-7", postgres_server.data / "base")
-    assert not files_with("Wilhelmina", postgres_server.data / "base")
+    assert not files_with("Ottilie", postgres_server.data / "base")
     theirs.close()
 
 
 def test_compaction_says_so_where_an_older_transaction_keeps_what_was_removed(store, postgres_url):
-    fill(store, "Wilhelmina")
+    fill(store, "Kunigunde")
     with psycopg.connect(postgres_url) as other:
         other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         other.execute("SELECT 1")
-        store.forget("Wilhelmina")
+        store.forget("Kunigunde")
         with pytest.raises(StoreError, match="90 removed rows are still in longtale_records"):
             store.compact()
     store.compact()
@@ -140,8 +140,11 @@ def test_a_statement_that_takes_too_long_is_ended(store, postgres_url, monkeypat
     hasty.close()
 
 
-def test_commits_wait_for_the_disk_whatever_the_database_says(store, postgres_url):
+def test_commits_wait_for_the_disk_whatever_the_database_says(postgres_server):
+    postgres_url = postgres_server.new_database()
+    store = PostgresStore(postgres_url)
     store.last_seq()
+    store.close()
     ((name,),) = ask(postgres_url, "SELECT current_database()")
     ask(postgres_url, f"ALTER DATABASE {name} SET synchronous_commit = off")
     ask(postgres_url, "CREATE TABLE seen (setting text)")
@@ -194,7 +197,7 @@ def test_a_store_of_a_newer_version_is_refused(store, postgres_url):
 
 def test_many_who_make_the_same_tables_at_once_all_succeed(postgres_server):
     for _ in range(3):
-        url = postgres_server.new_database()
+        url = postgres_server.emptied()
         stores = [PostgresStore(url) for _ in range(6)]
         with ThreadPoolExecutor(6) as threads:
             done = [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from longtale.contracts import EventStore
 from longtale.errors import MissingExtraError, SettingsError
+
+if TYPE_CHECKING:  # it brings the tables of training, which who only writes events need not load
+    from longtale.contracts import EventStore
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
