@@ -19,13 +19,11 @@ class Doer:
         key: id of the key; `local` where no key was ever made.
         method: of HTTP.
         route: the path as it is declared, so that it holds no id of a user.
-        request_id: under which the request is logged.
     """
 
     key: str
     method: str
     route: str
-    request_id: str
 
     def record(self, subject: str | None = None, **facts: Json) -> Record:
         """Give the record that tells of a change.
@@ -34,7 +32,7 @@ class Doer:
             subject: id of what was changed; None where that is a user, who may be forgotten.
             facts: whatever else is worth knowing.
         """
-        body = {"method": self.method, "route": self.route, "request_id": self.request_id, **facts}
+        body = {"method": self.method, "route": self.route, **facts}
         if subject is not None:
             body["subject"] = subject
         return Record(RecordKind.AUDIT, self.key, body, uuid.uuid4().hex, time.time_ns() // 1000)
@@ -44,7 +42,7 @@ def told(stored: Stored) -> dict[str, Json]:
     """Give a record of a change as plain values.
 
     Example:
-        >>> record = Doer("local", "PUT", "/v1/rules/{id}", "r-1").record("summer")
+        >>> record = Doer("local", "PUT", "/v1/rules/{id}").record("summer")
         >>> told(Stored(7, record))["subject"]
         'summer'
     """

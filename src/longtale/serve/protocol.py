@@ -29,7 +29,6 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._n_kept = 0
-        self._is_in_head = True
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -59,7 +58,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End a head."""
-        self._n_kept = 0
         self._stop_waiting()
         super().on_headers_complete()
 
@@ -74,12 +72,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _await_head(self) -> None:
-        self._is_in_head = True
         if self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._be_late)
 
     def _stop_waiting(self) -> None:
-        self._is_in_head = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -91,8 +87,8 @@ class GuardedProtocol(HttpToolsProtocol):
         )
 
     def _refuse(self, code: Code, detail: str) -> None:
-        """Close the connection, with an answer where one is due and no other is on its way."""
-        if self._is_in_head and getattr(self.cycle, "response_complete", True):
+        """Close the connection, with an answer where no other is on its way."""
+        if getattr(self.cycle, "response_complete", True):
             body = orjson.dumps(Problem(code, detail).as_dict(""))
             head = (
                 f"HTTP/1.1 {code.status} {HTTPStatus(code.status).phrase}\r\n"

@@ -44,10 +44,9 @@ class Call:
     @property
     def doer(self) -> Doer:
         """Who asks, for the record of what they change."""
-        scope, state = self.request.scope, self.request.state
-        key = key_of(scope)
+        key = key_of(self.request.scope)
         own_id = "" if key is None else key.id
-        return Doer(own_id, self.request.method, state.route, state.request_id)
+        return Doer(own_id, self.request.method, self.request.state.route)
 
     def path(self, name: str) -> str:
         """Give a part of the path, such as a user's id."""

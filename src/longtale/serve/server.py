@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from threadpoolctl import threadpool_limits
 
 from longtale import log
+from longtale.errors import LongtaleError, ServiceError
 from longtale.monitor.request_log import JsonLines
+from longtale.monitor.workers import shared_metrics, worker_ended
+from longtale.recommend.folder import verified
 from longtale.recommend.project import Project
 from longtale.serve.app import application
 from longtale.serve.opening import open_service
@@ -25,6 +32,8 @@ from longtale.serve.service import Service
 GRACE_S = 20
 """Seconds in which what was begun may end after the service was told to stop."""
 _BACKLOG = 2048
+_LOOK_EVERY_S = 0.1
+_REST_S = 1.0  # before a worker that ended is replaced: it may end at once again
 _SWITCH_S = 0.001  # the loop waits so long, not 5 ms, for a thread that is at work on a list
 
 
@@ -36,9 +45,13 @@ class _Server(uvicorn.Server):
         self._service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
+        """Begin to stop; a second Ctrl-C waits for nothing.
+
+        The signal is not raised again afterwards, as uvicorn would: to be told to stop is no fault.
+        """
         self._service.gate.drain()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def listening(project: Project) -> socket.socket:
@@ -75,20 +88,99 @@ def serve(project: Project, listener: socket.socket, *, on_ready: Callable[[], N
         project: bundle and settings.
         listener: where to listen.
         on_ready: is called once the first process can answer.
+
+    Raises:
+        LongtaleError: the service cannot be opened.
     """
-    n_workers = project.settings.serve.workers
-    if n_workers == 1:
+    if project.settings.serve.workers == 1:
         _work(project, listener, on_ready)
         return
-    workers = multiprocessing.get_context("spawn")
-    first = workers.Process(target=_work, args=(project, listener, on_ready))
-    others = [workers.Process(target=_work, args=(project, listener)) for _ in range(n_workers - 1)]
-    _watch([first, *others], lambda: workers.Process(target=_work, args=(project, listener)))
+    verified(project.bundle)  # what is wrong is told once, not by every process
+    with shared_metrics() as metrics:
+        _Workers(project, listener, metrics).run(on_ready)
 
 
-def _work(
-    project: Project, listener: socket.socket, on_ready: Callable[[], None] | None = None
-) -> None:
+class _Workers:
+    """As many processes at work as were asked for, until told to stop.
+
+    Args:
+        project: bundle and settings.
+        listener: where all of them listen.
+        metrics: folder that they share.
+    """
+
+    def __init__(self, project: Project, listener: socket.socket, metrics: Path) -> None:
+        self._given = (project, listener)
+        self._metrics = metrics
+        self._spawn = multiprocessing.get_context("spawn")
+        self._is_ready = self._spawn.Event()
+        self._is_stopping = False
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Start them, replace those that end, and end all in the end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        workers = [self._started() for _ in range(self._given[0].settings.serve.workers)]
+        is_told = False
+        try:
+            while not self._is_stopping:
+                time.sleep(_LOOK_EVERY_S)
+                if not is_told and self._is_ready.is_set():
+                    on_ready()
+                    is_told = True
+                for place, worker in enumerate(workers):
+                    if not worker.is_alive() and not self._is_stopping:
+                        workers[place] = self._instead_of(worker)
+        finally:
+            _end(workers)
+
+    def _stop(self, *_: object) -> None:
+        self._is_stopping = True
+
+    def _started(self) -> BaseProcess:
+        worker = self._spawn.Process(target=_worker, args=(*self._given, self._is_ready))
+        worker.start()
+        return worker
+
+    def _instead_of(self, ended: BaseProcess) -> BaseProcess:
+        worker_ended(self._metrics, ended.pid or 0)
+        if not self._is_ready.is_set():
+            error = ServiceError("the first process could not start; the log above says why")
+            error.exit_code = max(ended.exitcode or 0, 1)
+            raise error
+        log.warn("a worker ended and is replaced", exit_code=ended.exitcode)
+        time.sleep(_REST_S)
+        return self._started()
+
+
+def _end(workers: list[BaseProcess]) -> None:
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(GRACE_S + 5)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
+def _worker(project: Project, listener: socket.socket, is_ready: Event) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _work(project, listener, is_ready.set)
+    except LongtaleError as error:
+        log.warn("a worker could not start", reason=str(error))
+        sys.exit(error.exit_code)
+
+
+def _end_with_parent() -> None:
+    """Stop when the process that started this one is gone: nobody else would stop it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _work(project: Project, listener: socket.socket, on_ready: Callable[[], object]) -> None:
     _log_as_json()
     sys.setswitchinterval(_SWITCH_S)
     threadpool_limits(1)  # one list at a time: further cores take further processes
@@ -103,8 +195,7 @@ def _work(
         h11_max_incomplete_event_size=64 * 1024,
         lifespan="on",
     )
-    if on_ready is not None:
-        on_ready()
+    on_ready()
     _Server(config, service).run(sockets=[listener])
 
 
@@ -115,28 +206,3 @@ def _log_as_json() -> None:
     logger = logging.getLogger("longtale")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
-
-
-def _watch(workers: list[BaseProcess], another: Callable[[], BaseProcess]) -> None:
-    """Keep as many processes at work as were asked for, until told to stop."""
-    is_stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal is_stopping
-        is_stopping = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    for worker in workers:
-        worker.start()
-    while not is_stopping:
-        time.sleep(0.2)
-        for place, worker in enumerate(workers):
-            if not worker.is_alive() and not is_stopping:
-                log.warn("a worker ended and is replaced", exit_code=worker.exitcode)
-                workers[place] = another()
-                workers[place].start()
-    for worker in workers:
-        worker.terminate()
-    for worker in workers:
-        worker.join(GRACE_S + 5)

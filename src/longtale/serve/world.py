@@ -29,7 +29,7 @@ from longtale.serve.rules import Rule
 from longtale.serve.taste import Taste
 
 _T = TypeVar("_T")
-_IN_TRAINING = (RecordKind.EVENT, RecordKind.ITEM)
+_IN_TRAINING = (RecordKind.EVENT, RecordKind.ITEM, RecordKind.FORGOTTEN)
 
 
 @dataclass(eq=False)
@@ -112,7 +112,8 @@ class World:
     def after(self, records: Sequence[Stored]) -> World:
         """Give the world that knows further records; items are placed later, by `placed`.
 
-        Events and items that the bundle was trained on are in its data already.
+        What the bundle was trained on is in its data already; who was forgotten before that, and
+        came back, is not to be forgotten again.
         """
         world, trained = self, self.recommender.log_seq
         news = [s for s in records if s.seq > trained or s.record.kind not in _IN_TRAINING]
