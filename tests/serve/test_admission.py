@@ -292,6 +292,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
         self._selector.select = at_once
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        raise AssertionError(context)
+
     def time(self) -> float:
         return self._now
 

@@ -9,22 +9,25 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from starlette.routing import Match
 
 from longtale.errors import QueryError, ServiceError
 from longtale.recommend.answer import Answer, AnswerItem, Reason
 from longtale.schema import Band
 from longtale.serve import client as client_module
 from longtale.serve import client_calls, client_rows, messages
+from longtale.serve.app import ENDPOINTS
 from longtale.serve.client import AsyncClient, Client, RefusedError
 from longtale.serve.client_answers import Counts, Rejected, answer_of
 from longtale.serve.client_refusals import LONGEST_WAIT_S, Patience, refusal, seconds_until
 from longtale.serve.client_request import path_of
+from longtale.serve.operation_routes import PreviewQuery
 from longtale.serve.problems import Code, Problem, problem_response
 
 ANSWER = Answer(
@@ -181,15 +184,22 @@ CALLS: list[tuple[str, Callable[[Any], Any], str, Any, Any]] = [
     ),
     ("GET", lambda c: c.export("u"), "/v1/users/u/export", None, {}),
     ("POST", lambda c: c.forget("u"), "/v1/users/u/forget", {}, {}),
-    ("GET", lambda c: c.slate("s"), "/v1/slates/s", None, {}),
+    ("GET", lambda c: c.slate("s"), "/v1/slates/s?replay=true", None, {}),
     (
         "GET",
         lambda c: c.explain("s", "i", audience="editor"),
-        "/v1/explain/s/i?audience=editor",
+        "/v1/explain/s/i?audience=editor&language=en",
         None,
         {},
     ),
-    ("GET", lambda c: c.why_not("u", "i"), "/v1/why-not?user=u&item=i", None, {}),
+    ("GET", lambda c: c.why_not("u", "i"), "/v1/why-not?item=i&user=u", None, {}),
+    (
+        "GET",
+        lambda c: c.why_not(None, "i", history=["1", "2"], at_most={"brand": 2}, language="zh"),
+        "/v1/why-not?item=i&history=1&history=2&at_most=%7B%22brand%22%3A2%7D&language=zh",
+        None,
+        {},
+    ),
     ("GET", lambda c: c.rules(), "/v1/rules", None, {}),
     ("PUT", lambda c: c.put_rule("r", {"action": "pin"}), "/v1/rules/r", {"action": "pin"}, {}),
     ("DELETE", lambda c: c.delete_rule("r"), "/v1/rules/r", None, {}),
@@ -239,10 +249,37 @@ def test_both_clients_do_the_same():
         (client_calls.SimilarOptions, messages.SimilarQuery, set()),
         (client_calls.RankOptions, messages.RankQuery, {"items"}),
         (client_calls.SearchOptions, messages.SearchQuery, {"q"}),
+        (client_calls.WhyNotOptions, messages.WhyNotQuery, {"item", "user"}),
     ],
 )
 def test_a_client_can_say_all_that_the_service_reads(options, message, own):
     assert options.__annotations__.keys() | own == set(message.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("method", "address"), [(c[0], c[2]) for c in CALLS], ids=[f"{c[0]} {c[2]}" for c in CALLS]
+)
+def test_every_method_has_an_endpoint(method, address):
+    asked = {"type": "http", "method": method, "path": address.partition("?")[0]}
+    routes = [endpoint.route() for endpoint in ENDPOINTS]
+    assert any(route.matches(asked)[0] is Match.FULL for route in routes)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message", "own"),
+    [
+        (client_calls.slate, messages.SlateQuery, {"slate_id"}),
+        (client_calls.explain, messages.ExplainQuery, {"slate_id", "item"}),
+        (client_calls.preview, PreviewQuery, set()),
+    ],
+)
+def test_a_client_can_say_all_that_an_endpoint_reads(plan, message, own):
+    assert set(inspect.signature(plan).parameters) - own == set(message.model_fields)
+
+
+@pytest.mark.parametrize("name", ["Audience", "Language", "Explain"])
+def test_a_client_knows_the_words_of_the_service(name):
+    assert get_args(getattr(client_calls, name)) == get_args(getattr(messages, name))
 
 
 def test_an_order_says_which_ids_are_not_known(with_client):
@@ -348,9 +385,11 @@ def test_rows_go_as_lines_of_json(what, with_client):
 def test_a_part_has_no_more_bytes_than_are_read(monkeypatch):
     monkeypatch.setattr(client_rows, "MOST_BYTES", 100)
     service = Service(COUNTS)
-    waited_for(service, lambda c: c.bulk("items", ({"id": "x" * n} for n in (50, 20, 10, 500, 1))))
+    waited_for(
+        service, lambda c: c.bulk("items", ({"id": "x" * n} for n in (50, 20, 10, 10, 500, 1)))
+    )
     sizes = [[len(json.loads(x)["id"]) for x in r.content.split(b"\n")] for r in service.asked]
-    assert sizes == [[50, 20], [10], [500], [1]]
+    assert sizes == [[50, 20], [10, 10], [500], [1]]
 
 
 def test_rows_are_read_as_they_are_sent(monkeypatch):
@@ -529,6 +568,12 @@ def test_what_a_proxy_says_is_shown(with_client):
     with pytest.raises(RefusedError, match="502 without a code: <h1>Bad gateway") as caught:
         with_client(Service(answer), lambda c: c.status())
     assert (caught.value.code, caught.value.request_id) == ("", "p-1")
+
+
+def test_another_address_is_not_gone_to(with_client):
+    answer = httpx.Response(307, headers={"location": "http://elsewhere.example/"})
+    with pytest.raises(RefusedError, match="307 without a code: the answer is empty"):
+        with_client(Service(answer), lambda c: c.status())
 
 
 def test_another_service_is_recognised(with_client):

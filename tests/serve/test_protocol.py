@@ -128,6 +128,7 @@ def test_an_answer_that_takes_long_is_not_cut_off():
     async def play(protocol, wire):
         protocol.data_received(HEAD + b"\r\n")
         await asyncio.sleep(10 * HEAD_TIMEOUT_S + 1)
+        assert not wire.is_closed
 
     assert connected(play, slow).told.startswith(b"HTTP/1.1 200")
 
@@ -152,6 +153,7 @@ def test_a_body_may_be_as_long_as_the_application_reads():
         for _ in range(10):
             protocol.data_received(b"x" * MAX_HEAD_BYTES)
             await asyncio.sleep(0.1)
+        assert not wire.is_closed
 
     assert connected(play, reading).told.endswith(str(10 * MAX_HEAD_BYTES).encode())
 

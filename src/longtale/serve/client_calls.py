@@ -13,6 +13,7 @@ from longtale.serve.client_request import Call, Plan, get, path_of, sending
 Document = dict[str, Any]
 Row = Mapping[str, Any]
 Audience = Literal["user", "editor", "engineer"]
+Language = Literal["en", "zh"]
 Explain = Literal["none", "codes", "text", "trace"]
 
 
@@ -67,6 +68,14 @@ class SearchOptions(ListOptions, total=False):
 
     user: str
     personal: float
+    correct: bool
+
+
+class WhyNotOptions(SessionOptions, total=False):
+    """What the list was asked with in which an item is missed, and for whom the answer is."""
+
+    audience: Audience
+    language: Language
 
 
 def recommend(user: str, **asked: Unpack[RecommendOptions]) -> Plan[Answer]:
@@ -158,19 +167,23 @@ def forget(user: str) -> Plan[Document]:
     return (yield sending("POST", path_of("users", user, "forget"), {}))
 
 
-def slate(slate_id: str) -> Plan[Document]:
-    """Give a list exactly as it was served, with what it was asked with."""
-    return (yield get(path_of("slates", slate_id)))
+def slate(slate_id: str, *, replay: bool = True) -> Plan[Document]:
+    """Give a list exactly as it was served, and, to replay it, what the same question gives now."""
+    return (yield get(path_of("slates", slate_id), {"replay": replay}))
 
 
-def explain(slate_id: str, item: str, *, audience: Audience = "user") -> Plan[Document]:
+def explain(
+    slate_id: str, item: str, *, audience: Audience = "user", language: Language = "en"
+) -> Plan[Document]:
     """Say why an item is in a slate."""
-    return (yield get(path_of("explain", slate_id, item), {"audience": audience}))
+    query = {"audience": audience, "language": language}
+    return (yield get(path_of("explain", slate_id, item), query))
 
 
-def why_not(user: str, item: str) -> Plan[Document]:
+def why_not(user: str | None, item: str, **asked: Unpack[WhyNotOptions]) -> Plan[Document]:
     """Say at which stage an item fell out of a user's list, and what would let it in."""
-    return (yield get("/v1/why-not", {"user": user, "item": item}))
+    whom = {} if user is None else {"user": user}
+    return (yield get("/v1/why-not", {"item": item, **whom, **asked}))
 
 
 def rules() -> Plan[Document]:

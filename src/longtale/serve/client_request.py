@@ -44,8 +44,13 @@ gets. Most make one call."""
 
 
 def get(path: str, query: Mapping[str, Any] | None = None) -> Call:
-    """Give a call that asks."""
-    return Call("GET", path, {} if query is None else query)
+    """Give a call that asks; lists become several parameters of one name, objects JSON."""
+    values = {} if query is None else query
+    plain = {
+        name: json_of(value).decode() if isinstance(value, Mapping) else value
+        for name, value in values.items()
+    }
+    return Call("GET", path, plain)
 
 
 def sending(method: str, path: str, body: Mapping[str, Any]) -> Call:
