@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from longtale.data.candidates import Candidates, Slate
 from longtale.data.interactions import Histories
 from longtale.data.query import Queries
 from longtale.data.record import Body
-from longtale.errors import LongtaleError, QueryError
+from longtale.errors import QueryError
 from longtale.recommend.answer import Answer, AnswerItem
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.pipeline import ITEM_TO_ITEM, Recommender
@@ -115,9 +115,12 @@ def prepared(world: World, views: Views, ask: Ask) -> Prepared:
     pins = {p: row for row, p in allowed.items() if p < ask.n}
     excluded[list(pins.values())] = True
     nudges = _nudges(ruling)
-    if taste.has_words:
-        nudges["wishes"] = wishes(taste, world.recommender.item_vectors)[None]
-    degraded = ("rules",) if ruling.n_passed_over else ()
+    wished = _tried(lambda: wishes(taste, world.recommender.item_vectors))
+    if taste.has_words and wished is not None:
+        nudges["wishes"] = wished[None]
+    unread = ask.text.strip() and queries.text_vectors is None
+    lacking = {"rules": ruling.n_passed_over, "words": unread or wished is None}
+    degraded = tuple(name for name, is_lacking in lacking.items() if is_lacking)
     return Prepared(queries, excluded[None], barred, nudges, dials, pins, degraded)
 
 
@@ -136,7 +139,7 @@ def answered(world: World, views: Views, ask: Ask) -> Answer:
     except QueryError:
         if request.dials == ask.dials:
             raise  # else it may be a limit of the editors, on a column that this bundle lacks
-        request = replace(request, dials=ask.dials, degraded=("rules",))
+        request = replace(request, dials=ask.dials, degraded=("rules", *request.degraded))
         slate = _slate(world, request, k, ask.level)
     stages.mark("score")
     answer = world.recommender.presenter.answer(request.queries, slate, stages)
@@ -155,7 +158,7 @@ def ordered(world: World, views: Views, ask: Ask, items: Sequence[str]) -> Answe
     slate = _slate(world, all_of_it, max(1, int(own.sum())), ask.level)
     stages.mark("score")
     answer = world.recommender.presenter.answer(request.queries, slate, stages)
-    return replace(answer, seq=world.seq)
+    return replace(answer, degraded=(*answer.degraded, *request.degraded), seq=world.seq)
 
 
 def alike(world: World, views: Views, item: str, ask: Ask, by: str) -> Answer:
@@ -164,8 +167,15 @@ def alike(world: World, views: Views, item: str, ask: Ask, by: str) -> Answer:
     Raises:
         UnknownIdError: no such item.
         FilterError: the filter cannot be parsed or applied.
+        QueryError: no part of this model says what goes together in this way.
     """
     stages = Stages()
+    sources = world.recommender.hybrid.sources
+    if not set(sources) & set(SIMILAR_BY[by]):
+        raise QueryError(
+            f"by='{by}' needs one of {', '.join(SIMILAR_BY[by])}, and this model has only "
+            f"{', '.join(sources)}"
+        )
     dataset = world.live.dataset
     row = dataset.items.row(item)
     ruling = Ruling.of(tuple(views.rules.values()), dataset.catalog, "similar", ask.at)
@@ -193,7 +203,7 @@ def _slate(world: World, request: Prepared, k: int, best: Level) -> Slate:
             continue
         try:
             slate = _on_rung(level, world.recommender, request, k)
-        except LongtaleError:
+        except QueryError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a part does, the user gets a slate
             log.warn("a rung of the ladder failed", rung=level.name.lower(), error=repr(error))
@@ -235,8 +245,18 @@ def queries_of(world: World, views: Views, ask: Ask) -> Queries:
     text = ask.text
     if not text.strip() and not own.lengths[0] and ask.user is not None:
         text = words_of(world, views, ask.user, row)
-    vectors = world.recommender.item_vectors.of_words([text]) if text.strip() else None
+    reading = world.recommender.item_vectors
+    vectors = _tried(lambda: reading.of_words([text])) if text.strip() else None
     return Queries(np.array([row], dtype=np.int32), own, vectors)
+
+
+def _tried(read: Callable[[], Floats]) -> Floats | None:
+    """Read words; None where the encoder fails: the answer goes on without them."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001  whatever a part does, the user gets a slate
+        log.warn("words could not be read", error=type(error).__name__)
+        return None
 
 
 def words_of(world: World, views: Views, user: str, row: int) -> str:

@@ -15,6 +15,8 @@ from longtale.serve.service import Service
 
 FOLLOW_EVERY_S = 0.05
 """How often a process looks for what others wrote."""
+SETTLES_S = 3.0
+"""How long a store counts as failing after it failed: one that can be read need not be writable."""
 
 
 class Background:
@@ -65,7 +67,7 @@ class Background:
     def _follow(self) -> None:
         service = self._service
         last = service.store.last_seq()
-        if service.store_failed_at:
+        if 0 < service.store_failed_at < time.time() - SETTLES_S:
             service.note_store(is_up=True)
         service.telemetry.acknowledged(last)
         if last > service.engine.world.seq:

@@ -5,10 +5,12 @@ Validation, the pointer to a fault, and the OpenAPI page come from the same decl
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -21,6 +23,7 @@ from pydantic import (
 from longtale.errors import did_you_mean
 from longtale.explain.phrases import Audience, Language
 from longtale.recommend.dials import Dials
+from longtale.serve.documents import DEEPEST, is_too_deep
 from longtale.serve.problems import Code, Problem
 
 Id = Annotated[
@@ -30,6 +33,15 @@ Id = Annotated[
 """An id of the caller's own: 1 to 256 characters, none of them a control character."""
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 Words = Annotated[str, StringConstraints(max_length=2000)]
+
+
+def _shallow(values: dict[str, Any]) -> dict[str, Any]:
+    if is_too_deep(values):
+        raise ValueError(f"nested too deep; at most {DEEPEST} deep")
+    return values
+
+
+Context = Annotated[dict[str, Any], AfterValidator(_shallow)]
 Explain = Literal["none", "codes", "text", "trace"]
 
 
@@ -57,7 +69,7 @@ class EventIn(Message):
     """A rating, a price or seconds."""
     time: AwareDatetime | None = None
     """When; without it, now. At most a day ahead."""
-    context: dict[str, Any] | None = None
+    context: Context | None = None
     """Whatever else you want to keep with it."""
     slate_id: Id | None = None
     """The slate in which the item was shown."""
@@ -97,7 +109,7 @@ class RecommendQuery(ListQuery):
     """By column, the most items of one value: `{"brand": 2}`."""
     at_least_new: int = Field(default=0, ge=0, le=200)
     """How many items that nobody has touched are to be in the slate."""
-    context: dict[str, Any] = Field(default_factory=dict)
+    context: Context = Field(default_factory=dict)
     """Whatever you want to keep with the slate."""
     budget_ms: float | None = Field(default=None, gt=0)
     """Milliseconds the answer may take: too few, and a quicker part answers (see `degraded`)."""
@@ -198,6 +210,8 @@ class Page(Message):
     """Condition on attributes."""
 
 
+_BRIEF = reprlib.Repr()  # goes no deeper than it shows, however deep a value is
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -272,5 +286,5 @@ def pointer_to(*parts: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _BRIEF.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -35,8 +35,10 @@ def wishes(taste: Taste, vectors: ItemVectors) -> Floats:
 
     Each wish is a direction in the space of the item vectors; those for more are added, those for
     less are taken away at half their weight, as in a wish in one sentence. An item without text
-    gets nothing.
+    gets nothing; nor does any where nothing is said in words.
     """
+    if not taste.has_words:
+        return np.zeros(len(vectors.vectors), dtype=np.float32)
     directions = vectors.of_words([*taste.more, *taste.less])
     signs = np.repeat([1, -DISLIKE_WEIGHT], [len(taste.more), len(taste.less)])
     scores = vectors.vectors @ (signs.astype(np.float32) @ directions)
