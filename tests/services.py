@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -71,8 +71,13 @@ class Server:
         self._end(self.stop_signal)
 
     def kill(self) -> None:
-        """End it at once, as a failing machine would."""
+        """End it and its children at once, as a failing machine would."""
+        children = children_of(self._running.pid)
         self._end(signal.SIGKILL)
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_running, children)), "its children are gone")
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -257,6 +262,15 @@ def children_of(pid: int) -> list[int]:
     """Give the processes that a process has started."""
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there, and not only its exit code."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 @contextmanager

@@ -157,6 +157,27 @@ def test_failures_of_the_system_are_told(file):
         SQLiteStore(file, connect=broken).last_seq()
 
 
+def test_who_is_turned_away_while_another_makes_the_file_tries_again(file):
+    refusals = 3
+
+    class Refusing(sqlite3.Connection):
+        def execute(self, statement, values=()):
+            nonlocal refusals
+            if "journal_mode" in statement and refusals:
+                refusals -= 1
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorname = "SQLITE_BUSY"
+                raise error
+            return super().execute(statement, values)
+
+    store = SQLiteStore(
+        file, connect=lambda path: sqlite3.connect(path, isolation_level=None, factory=Refusing)
+    )
+    assert store.append([event("a")]).is_new == (True,)
+    assert refusals == 0
+    store.close()
+
+
 def test_many_who_make_the_same_file_at_once_all_succeed(tmp_path):
     n_stores = 6
     start = Barrier(n_stores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,7 +134,16 @@ class _SQLiteDatabase:
         return connection
 
     def _log_ahead(self, connection: Connection) -> None:
-        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        """Turn to WAL; where several make the file at once, SQLite may turn one away at once."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
         if mode != "wal":
             raise StoreError(
                 f"the store '{self._file}' cannot have a write-ahead log (its journal is "
