@@ -70,7 +70,7 @@ class Engine:
         self._following = threading.Lock()
         self._renewing = threading.RLock()
         self._forgotten = 0
-        self._retired: World | None = None
+        self.retired: World | None = None
         self.catch_up()
 
     def submit(self, records: Sequence[Record]) -> Future[Appended]:
@@ -181,7 +181,7 @@ class Engine:
 
     def has_retired(self, version: str) -> bool:
         """Say whether the model of a version answered before this one, and is still at hand."""
-        return self._retired is not None and self._retired.recommender.version == version
+        return self.retired is not None and self.retired.recommender.version == version
 
     def renew(self) -> int:
         """Do what waits to be done: a promotion that the log tells of, then items to place.
@@ -223,8 +223,8 @@ class Engine:
 
     def _swap(self, version: str) -> None:
         """Put another model in place that knows all that the present one knows."""
-        if self._retired is not None and self.has_retired(version):
-            world = self._retired
+        if self.retired is not None and self.has_retired(version):
+            world = self.retired
         else:
             world = World.of(self._loaded(version), self.kinds)
         world = self._followed(world, self.catch_up())
@@ -233,7 +233,7 @@ class Engine:
         warmed(world.recommender)
         with self._following:
             self._follow()
-            self._retired, self.world = self.world, self._followed(world, self.world.seq)
+            self.retired, self.world = self.world, self._followed(world, self.world.seq)
         self.refused.pop(version, None)
         log.info("model promoted", version=version, seq=self.world.seq)
 
@@ -260,8 +260,8 @@ class Engine:
         for stored in page:
             if stored.record.kind is RecordKind.FORGOTTEN:
                 self._forgotten += 1
-                if self._retired is not None:
-                    self._retired = self._retired.forgetting(stored.record)
+                if self.retired is not None:
+                    self.retired = self.retired.forgetting(stored.record)
             elif stored.record.kind is RecordKind.EVENT:
                 self.last_event_at = time.time()
 
