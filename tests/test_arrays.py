@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from longtale.arrays import compact, offsets_of, segment_positions, segment_rows, top_k, unit_rows
+from longtale.arrays import (
+    compact,
+    largest,
+    offsets_of,
+    segment_positions,
+    segment_rows,
+    top_k,
+    unit_rows,
+)
+from longtale.seeds import generator
 
 NAN = float("nan")
 RAGGED = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=8)
@@ -86,3 +95,12 @@ def test_compact_keeps_the_matrix_and_halves_its_positions():
     narrow = compact(wide)
     assert narrow.indices.dtype == narrow.indptr.dtype == np.int32
     assert (narrow.toarray() == wide.toarray()).all()
+
+
+@given(st.integers(1, 400), st.integers(1, 60), st.integers(0, 10**6))
+def test_largest_finds_what_sorting_finds(n, k, seed):
+    values = generator(seed, "largest").standard_normal(n).astype(np.float32)
+    values[::7] = -np.inf
+    found = largest(values, k)
+    wanted = np.sort(values[np.isfinite(values)])[::-1][:k]
+    np.testing.assert_array_equal(np.sort(values[found])[::-1], wanted)

@@ -13,7 +13,6 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import linalg, sparse
 
 from longtale.arrays import Floats, Mask, Rows
 from longtale.contracts import State
@@ -23,13 +22,10 @@ from longtale.data.query import Queries
 from longtale.errors import DataError
 from longtale.models.als import ALS, ALSSettings
 from longtale.models.attributes import Attributes
+from longtale.models.cold_lessons import Lessons, column_weights, ridge
 from longtale.models.interest import interest, silent
-from longtale.models.relevance import relevances
 from longtale.schema import Serves
 from longtale.settings import Settings
-
-_BLOCK = 1024  # items whose likeness to all others is computed at once
-_JUDGES = 2000  # known items by which the columns' weights are found: more change them little
 
 
 class ColdMapSettings(Settings):
@@ -132,10 +128,16 @@ class ColdMap:
         goals = np.column_stack([teacher.item_factors[learned], np.log1p(counts)])
         mean = goals.mean(axis=0, dtype=np.float32)
         doubts = ((counts + settings.trust) / np.maximum(counts, 1)).astype(np.float32)
-        lessons = _Lessons(vectors[learned], rows, (goals - mean).astype(np.float32), doubts)
-        weights, l2 = _weights(lessons, attributes, settings)
+        lessons = Lessons(vectors[learned], rows, (goals - mean).astype(np.float32), doubts)
+        weights, l2 = column_weights(
+            lessons,
+            attributes,
+            start=settings.attributes,
+            l2=settings.l2,
+            rounds=settings.rounds,
+        )
         meaning, columns = weights[0], weights[1:][attributes.columns]
-        shares = _ridge(lessons.scaled(np.sqrt(meaning), np.sqrt(columns)), l2)
+        shares = ridge(lessons.scaled(np.sqrt(meaning), np.sqrt(columns)), l2)
         fitted = cls(
             settings,
             teacher,
@@ -249,65 +251,6 @@ def _learned_items(counts: NDArray[np.int64], max_items: int) -> NDArray[np.int6
     """Give the rows of the most popular items, none that nobody met, rising."""
     n_touched = np.count_nonzero(counts)
     return np.sort(np.argsort(-counts, kind="stable")[: min(max_items, n_touched)])
-
-
-@dataclass(frozen=True, eq=False)
-class _Lessons:
-    """What M known items teach.
-
-    Args:
-        vectors: float32 (M, D).
-        rows: float32 (M, A), attributes.
-        goals: float32 (M, F + 1), centred.
-        doubts: float32 (M,), 1 / c.
-    """
-
-    vectors: Floats
-    rows: sparse.csr_array
-    goals: Floats
-    doubts: Floats
-
-    def take(self, chosen: NDArray[np.int64]) -> _Lessons:
-        """Give what the chosen items teach."""
-        return _Lessons(*(part[chosen] for part in vars(self).values()))
-
-    def scaled(self, meaning: np.float32, features: Floats) -> _Lessons:
-        """Stretch the vectors, and each feature."""
-        rows = sparse.csr_array(self.rows.multiply(features[None, :]))
-        return replace(self, vectors=meaning * self.vectors, rows=rows)
-
-
-def _weights(
-    lessons: _Lessons, attributes: Attributes, settings: ColdMapSettings
-) -> tuple[Floats, float]:
-    """Give the weight of the meaning and of each column, float32, and the regularisation."""
-    n_columns = int(attributes.columns.max(initial=-1)) + 1
-    start = np.array([1.0] + [settings.attributes] * n_columns)
-    few = np.unique(np.linspace(0, len(lessons.goals) - 1, _JUDGES).astype(np.int64))
-    sample = lessons.take(few)
-    by_feature = sparse.csc_array(sample.rows)
-    columns = [by_feature[:, attributes.columns == c].tocsr() for c in range(n_columns)]
-    weights, l2 = relevances(
-        [sample.vectors, *columns],
-        np.asfortranarray(sample.goals[:, :-1]),
-        sample.doubts,
-        start=start,
-        l2=settings.l2,
-        rounds=settings.rounds,
-    )
-    return weights.astype(np.float32), l2
-
-
-def _ridge(lessons: _Lessons, l2: float) -> Floats:
-    """Solve (K + λ C⁻¹) A = Y - μ for the items' shares A in the answer, float32 (M, F + 1)."""
-    alike = lessons.vectors @ lessons.vectors.T
-    features = sparse.csr_array(lessons.rows.T)
-    for start in range(0, len(alike), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        alike[block] += (lessons.rows[block] @ features).toarray()
-    alike[np.diag_indices(len(alike))] += np.float32(l2) * lessons.doubts
-    factor = linalg.cho_factor(alike, lower=True, overwrite_a=True)
-    return linalg.cho_solve(factor, lessons.goals)
 
 
 def _standardised(scores: Floats, described: Mask) -> Floats:

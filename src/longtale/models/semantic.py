@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from longtale.arrays import Floats, Mask, Rows, offsets_of, segment_rows, unit_rows
+from longtale.arrays import Floats, Mask, Rows, largest, offsets_of, segment_rows, unit_rows
 from longtale.contracts import State
 from longtale.data.dataset import Dataset
 from longtale.data.interactions import Histories
@@ -124,8 +124,7 @@ class SemanticRetriever:
             if directions is not None:
                 near = self._coarse(directions.summary[None])[0]
                 near[exclude[row] | ~self._has_text] = -np.inf
-                best = np.argpartition(-near, min(k, len(near) - 1))[:k]
-                found.append(best[np.isfinite(near[best])])
+                found.append(largest(near, k))
         return np.unique(np.concatenate(found)).astype(np.int32)
 
     @cached_property
