@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from longtale.recommend.project import Project, read_movielens
     from longtale.recommend.settings import LongtaleSettings, Quality
     from longtale.recommend.train import measure, train
+    from longtale.serve.client import AsyncClient, Client, RefusedError
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,9 @@ __all__ = [
     "Quality",
     "ProtocolName",
     "LongtaleError",
+    "Client",
+    "AsyncClient",
+    "RefusedError",
 ]
 
 # Imported when first asked for, so that the command line starts at once.
@@ -57,6 +61,9 @@ _HOMES = {
     "Quality": "recommend.settings",
     "measure": "recommend.train",
     "train": "recommend.train",
+    "AsyncClient": "serve.client",
+    "Client": "serve.client",
+    "RefusedError": "serve.client",
 }
 
 

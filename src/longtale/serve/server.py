@@ -27,6 +27,7 @@ from longtale.recommend.folder import verified
 from longtale.recommend.project import Project
 from longtale.serve.app import application
 from longtale.serve.opening import open_service
+from longtale.serve.protocol import GuardedProtocol
 from longtale.serve.service import Service
 
 GRACE_S = 20
@@ -187,12 +188,12 @@ def _work(project: Project, listener: socket.socket, on_ready: Callable[[], obje
     service = open_service(project)
     config = uvicorn.Config(
         application(service),
+        http=GuardedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 * 1024,
         lifespan="on",
     )
     on_ready()
