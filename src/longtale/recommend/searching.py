@@ -142,16 +142,28 @@ class Searching:
         )
         shown = found.candidates.items[0, : len(answer.items)]
         matched = self.index.lexical.matched(parse_wish(spelled.text).likes, shown)
-        hits = tuple(
-            _hit(
-                item,
-                dict(zip(found.sources, found.contributions[:, 0, place].tolist(), strict=True)),
-                words,
-            )
-            for place, (item, words) in enumerate(zip(answer.items, matched, strict=True))
-        )
+        parts = [
+            dict(zip(found.sources, shares, strict=True))
+            for shares in found.contributions[:, 0].T.tolist()
+        ]
+        hits = tuple(map(self._hit, answer.items, parts, matched))
         own = {part.name: getattr(answer, part.name) for part in fields(answer)}
         return Found(**{**own, "items": hits}, searched_for=spelled.text, replaced=spelled.replaced)
+
+    def _hit(self, item: AnswerItem, parts: Mapping[str, float], matched: tuple[str, ...]) -> Hit:
+        """Give an item with what each part added, and with the words that it has."""
+        telling = [w for w in matched if not self.index.speller.is_word(w)] or matched
+        whys = item.reasons
+        if matched:
+            said = f"it has {ENGLISH.listed([ENGLISH.titled(word) for word in telling])}"
+            whys = tuple(replace(why, text=said) if why.code == BY_WORDS else why for why in whys)
+        moved = sum(abs(share) for share in parts.values())
+        own = {part.name: getattr(item, part.name) for part in fields(item)}
+        return Hit(
+            **{**own, "sources": parts, "reasons": whys},
+            matched=matched,
+            taste_share=abs(parts.get(TASTE, 0.0)) / moved if moved else 0.0,
+        )
 
     def slate(
         self,
@@ -245,18 +257,3 @@ class Searching:
     def _semantic(self) -> SemanticRetriever | None:
         parts = {retriever.name: retriever for retriever in self.hybrid.retrievers}
         return cast("SemanticRetriever | None", parts.get(SemanticRetriever.name))
-
-
-def _hit(item: AnswerItem, parts: Mapping[str, float], matched: tuple[str, ...]) -> Hit:
-    """Give an item with what each part added, and with the words that it has."""
-    whys = item.reasons
-    if matched:
-        said = f"it has {ENGLISH.listed([ENGLISH.titled(word) for word in matched])}"
-        whys = tuple(replace(why, text=said) if why.code == BY_WORDS else why for why in whys)
-    moved = sum(abs(share) for share in parts.values())
-    own = {part.name: getattr(item, part.name) for part in fields(item)}
-    return Hit(
-        **{**own, "sources": parts, "reasons": whys},
-        matched=matched,
-        taste_share=abs(parts.get(TASTE, 0.0)) / moved if moved else 0.0,
-    )

@@ -62,6 +62,7 @@ class LexicalIndex:
 
     Args:
         settings: how they are weighed.
+        n_items: N.
         roles: the role of each of C text fields.
         texts: (N, C) as they were read, which tells what changes.
         words: String (W,), all words of the catalogue, in the order in which they came up.
@@ -69,6 +70,7 @@ class LexicalIndex:
     """
 
     settings: LexicalSettings
+    n_items: int
     roles: tuple[Role, ...]
     texts: pl.DataFrame
     words: pl.Series
@@ -80,6 +82,7 @@ class LexicalIndex:
         texts = catalog.frame.select(field.name for field in catalog.text_fields).clear()
         empty = cls(
             LexicalSettings() if settings is None else settings,
+            0,
             tuple(field.role for field in catalog.text_fields),
             texts.cast(pl.String),
             pl.Series(_WORD, [], dtype=pl.String),
@@ -97,7 +100,7 @@ class LexicalIndex:
         roles = tuple(field.role for field in catalog.text_fields)
         if names != self.texts.columns or roles != self.roles:
             return type(self).of(catalog, self.settings)
-        texts = catalog.frame.select(pl.col(names).cast(pl.String))
+        texts = catalog.frame.select(pl.col(name).cast(pl.String) for name in names)
         stale = _differing(self.texts, texts)
         words, fresh = _counted(texts[stale], self.words)
         source = np.arange(len(texts))
@@ -106,17 +109,14 @@ class LexicalIndex:
             compact(sparse.vstack([_widened(old, len(words)), new], format="csr")[source])
             for old, new in zip(self.counts, fresh, strict=True)
         )
-        return replace(self, texts=texts, words=words, counts=counts)
-
-    def __len__(self) -> int:
-        return len(self.texts)
+        return replace(self, n_items=len(catalog), texts=texts, words=words, counts=counts)
 
     def scores(self, text: str) -> Floats:
         """Give BM25 of each item for a text, float32 (N,); 0 where no word of it stands."""
         terms = np.array([*self._known(text)], dtype=np.int64)
         places = segment_positions(self._impacts.indptr.astype(np.int64), terms)
         items, impacts = self._impacts.indices[places], self._impacts.data[places]
-        return np.bincount(items, impacts, minlength=len(self)).astype(np.float32)
+        return np.bincount(items, impacts, minlength=self.n_items).astype(np.float32)
 
     def matched(self, text: str, items: Rows) -> list[tuple[str, ...]]:
         """Give, for each of K items, those words of a text that stand in it, as they were asked."""
@@ -127,21 +127,27 @@ class LexicalIndex:
 
     def knows(self, words: Sequence[str]) -> list[bool]:
         """Say of each word whether all of its terms stand in some item."""
-        return [all(term in self._rows for term, _ in terms) for terms in terms_of(words)]
+        return [
+            all(term in self._rows and len(self._holders(self._rows[term])) for term, _ in terms)
+            for terms in terms_of(words)
+        ]
 
     def holding(self, words: Sequence[str]) -> list[Rows]:
         """Give, for each word that is known, the items in which all of its terms stand."""
-        columns = [
-            [self._impacts[[self._rows[term]]].indices for term, _ in terms]
+        return [
+            reduce(np.intersect1d, [self._holders(self._rows[term]) for term, _ in terms])
             for terms in terms_of(words)
         ]
-        return [reduce(np.intersect1d, each) for each in columns]
 
     @cached_property
     def frequencies(self) -> NDArray[np.int64]:
         """In how many texts each word stands, (W,)."""
         each = [np.bincount(part.indices, minlength=len(self.words)) for part in self.counts]
         return np.sum(each, axis=0, dtype=np.int64, initial=0) if each else np.zeros(0, np.int64)
+
+    def _holders(self, row: int) -> Rows:
+        start, end = self._impacts.indptr[row : row + 2]
+        return self._impacts.indices[start:end]
 
     def _known(self, text: str) -> Mapping[int, str]:
         """Give the rows of a text's terms, each once, with what was asked for."""
@@ -173,11 +179,11 @@ class LexicalIndex:
             _normed(counts @ made_of, self.settings.weight(role), self.settings.b)
             for role, counts in zip(self.roles, self.counts, strict=True)
         ]
-        empty = sparse.csr_array((len(self), len(rows)), dtype=np.float32)
+        empty = sparse.csr_array((self.n_items, len(rows)), dtype=np.float32)
         total = compact(reduce(lambda one, other: one + other, fields, empty))
         total.eliminate_zeros()
         n_items = np.bincount(total.indices, minlength=len(rows))
-        idf = np.log1p((len(self) - n_items + 0.5) / (n_items + 0.5)).astype(np.float32)
+        idf = np.log1p((self.n_items - n_items + 0.5) / (n_items + 0.5)).astype(np.float32)
         total.data *= idf[total.indices] / (np.float32(self.settings.k1) + total.data)
         return compact(total.T.tocsr())
 

@@ -43,7 +43,7 @@ def terms_of(words: Sequence[str]) -> list[list[tuple[str, str]]]:
 
     Example:
         >>> terms_of(["printers", "小说家"])
-        [[('print', 'printers')], [('小说', '小说'), ('说家', '说家')]]
+        [[('printer', 'printers')], [('小说', '小说'), ('说家', '说家')]]
     """
     # A stemmer must not be shared among threads; to make one takes less than a microsecond.
     stem = Stemmer.Stemmer("english", 0).stemWord
