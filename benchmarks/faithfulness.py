@@ -1,6 +1,6 @@
 """Whether cited items are what a recommendation rests on: taken away, they must be missed.
 
-    python benchmarks/faithfulness.py ~/data/amazon-scientific --users 200
+    python -m benchmarks.faithfulness ~/data/amazon-scientific --users 200
 
 A folder is read as by quality.py; without one it is the bundled films. For each item of the slates
 of users drawn at random, the items that its reasons cite are removed from the user's history and
@@ -23,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from quality import BUNDLED, opened
+from benchmarks.quality import BUNDLED, opened
 
 from longtale.arrays import Rows
 from longtale.evaluate.intervals import bootstrap_intervals
@@ -81,7 +81,8 @@ def tallied(recommender: Recommender, n_users: int, *, n: int, seed: int) -> dic
         user_id = recommender.dataset.users.ids[user]
         question = Question.of(recommender, user_id, n=n)
         for item in recommender.recommend(user_id, n=n).items:
-            case = Case(recommender, question, recommender.catalog.items.row(item.id))
+            row = recommender.catalog.items.row(item.id)
+            case = Case(recommender, question, row, recommender.scoring)
             told = explain(recommender, question, item.id)
             ids = {
                 CITERS[0]: {why.code: why.evidence for why in item.reasons},

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
+import polars as pl
 import pytest
 
 from longtale.arrays import Floats, Mask
@@ -13,6 +14,7 @@ from longtale.explain.why_not import Change, Tried
 from longtale.rank.evidence import ItemEvidence
 from longtale.rank.features import Scored
 from longtale.recommend.answer import Answer, AnswerItem
+from longtale.recommend.case import Case
 from longtale.recommend.dials import Dials
 from longtale.recommend.explaining import explain, why_not
 from longtale.recommend.pipeline import Recommender
@@ -148,15 +150,33 @@ def test_words_are_a_reason_where_they_do_more_than_the_history(recommender: Rec
     assert "matches_your_words" not in [why.code for why in silent.reasons]
 
 
-def test_only_words_are_shown_that_were_said_and_stand_in_the_text(
+def titled(recommender: Recommender, row: int, title: str) -> Recommender:
+    """Give an item another title, which its vector does not know of."""
+    catalog = recommender.catalog
+    titles = [*catalog.titles()[:row], title, *catalog.titles()[row + 1 :]]
+    frame = catalog.frame.with_columns(title=pl.Series(titles))
+    dataset = replace(recommender.dataset, catalog=replace(catalog, frame=frame))
+    return replace(recommender, dataset=dataset)
+
+
+def test_only_words_are_shown_that_were_asked_for_and_stand_in_the_text(
     recommender: Recommender,
 ) -> None:
-    title = recommender.catalog.titles()[TWIN]
-    first, second = title.lower().split()[:2]
-    question = Question.of(recommender, text=f"{first} nothingelse, no {second}")
-    found = explain(recommender, question, "twin")
-    for why in found.reasons:
-        assert set(why.words) <= {first}
+    named = titled(recommender, 12, "Quixotic marmalade")
+    question = Question.of(named, text="quixotic harbour, no marmalade")
+    found = Case(named, question, 12, named.scoring)
+    assert found.said_of_it() == ("quixotic",)
+
+
+def test_what_no_source_can_score_has_no_reason_and_no_better_place(
+    recommender: Recommender,
+) -> None:
+    question = Question.of(recommender, USER, n=3)
+    deaf = recommender.scoring.trusting(["ease"])
+    found = explain(recommender, question, "twin", scoring=deaf)
+    assert found.score is None
+    assert [why.code for why in found.reasons] == ["fills_the_list"]
+    assert why_not(recommender, question, "twin", scoring=deaf).stage == "unscored"
 
 
 def test_who_chose_nothing_owes_everything_to_the_words(recommender: Recommender) -> None:
@@ -288,6 +308,21 @@ def test_all_changes_do_let_the_item_in(recommender: Recommender) -> None:
                 assert item in ids_of(answer), tried
                 kinds |= set(tried.change.as_dict())
     assert kinds >= {"n", "long_tail", "touch"}
+
+
+def test_nobody_is_told_to_choose_what_may_not_come(recommender: Recommender) -> None:
+    n_told = 0
+    for item in ids_of(recommender.recommend(USER, n=1000))[3:]:
+        question = Question.of(recommender, USER, n=3)
+        for change in changes_of(recommender, question, item):
+            if not change.touch:
+                continue
+            n_told += 1
+            gone = change.touch[0].id
+            otherwise = Question.of(recommender, USER, n=3, exclude=[gone])
+            others = changes_of(recommender, otherwise, item)
+            assert gone not in [one.id for other in others for one in other.touch]
+    assert n_told
 
 
 def asked_otherwise(recommender: Recommender, user: str, tried: Tried) -> Answer:

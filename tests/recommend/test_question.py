@@ -16,7 +16,7 @@ HIDDEN, NOT_YET = 3, 4
 
 
 def shown(recommender: Recommender, question: Question) -> list[str]:
-    (slate,) = slates(recommender, question, question.queries, k=question.n)
+    (slate,) = slates(recommender.scoring, question, question.queries, k=question.n)
     rows = slate.candidates.items[0]
     return recommender.catalog.items.ids_of(rows[rows >= 0])
 
@@ -35,6 +35,12 @@ def test_it_asks_what_recommend_asks(recommender: Recommender) -> None:
         asked = dict(ask)
         question = Question.of(recommender, asked.pop("user", None), **asked)
         assert shown(recommender, question) == [item.id for item in answer.items]
+
+
+def test_nothing_is_left_to_chance(recommender: Recommender) -> None:
+    exploring = Question.of(recommender, "user 3", dials=Dials(explore=1.0))
+    answer = recommender.recommend("user 3")
+    assert shown(recommender, exploring) == [item.id for item in answer.items]
 
 
 def test_each_reason_for_exclusion_stands_by_itself(recommender: Recommender) -> None:
@@ -58,7 +64,7 @@ def test_all_items_come_by_their_scores_whatever_arranges_the_slate(
     recommender: Recommender,
 ) -> None:
     question = Question.of(recommender, "user 0", dials=Dials(diversity=1.0, explore=1.0))
-    (slate,) = slates(recommender, question, question.queries)
+    (slate,) = slates(recommender.scoring, question, question.queries)
     assert slate.candidates.items.shape == (1, recommender.dataset.n_items)
     assert (np.diff(slate.candidates.scores[0][: (~question.excluded).sum()]) <= 0).all()
 

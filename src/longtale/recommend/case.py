@@ -20,6 +20,7 @@ from longtale.explain.words import CommonWords
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.present import FILLS
 from longtale.recommend.question import Question, at_once, slates
+from longtale.recommend.scoring import Scoring
 from longtale.search.intent import parse_wish
 
 
@@ -28,14 +29,16 @@ class Case:
     """An item that is looked at.
 
     Args:
-        recommender: answers.
+        recommender: knows the items and the histories.
         question: what was asked.
         row: the item.
+        scoring: answers.
     """
 
     recommender: Recommender
     question: Question
     row: int
+    scoring: Scoring
 
     @property
     def queries(self) -> Queries:
@@ -54,7 +57,7 @@ class Case:
 
     def stand(self, queries: Queries) -> Standing:
         """Say where the item stands for each of B requests."""
-        found = slates(self.recommender, self.question, queries)
+        found = slates(self.scoring, self.question, queries)
         return Standing.concatenated(
             [Standing.of(s, self.row, unscored=float(FILLS)) for s in found]
         )
@@ -64,7 +67,7 @@ class Case:
         n = self.question.n
         if not replace(self.question.dials, explore=0.0).reorders:
             return rank if rank <= n else None
-        (slate,) = slates(self.recommender, self.question, self.queries, k=n)
+        (slate,) = slates(self.scoring, self.question, self.queries, k=n)
         places = np.flatnonzero(slate.candidates.items[0] == self.row)
         return int(places[0]) + 1 if len(places) else None
 
@@ -79,7 +82,7 @@ class Case:
 
     def of_whole(self) -> Case:
         """Give the case in which every item is scored, also where a shortlist is what is served."""
-        return replace(self, recommender=_whole(self.recommender))
+        return replace(self, scoring=_whole(self.scoring))
 
     def shapley(
         self, n_permutations: int, rng: np.random.Generator
@@ -90,14 +93,14 @@ class Case:
             names of the sources that are asked, their Shapley values, and what the score is worth
             without any of them.
         """
-        hybrid, n_items = self.recommender.hybrid, self.recommender.dataset.n_items
+        hybrid, n_items = self.scoring.hybrid, self.recommender.dataset.n_items
         players = np.flatnonzero(hybrid.blender.uses(self.queries))
         scores = hybrid.source_scores(self.queries, n_items).scores
 
         def worth(coalitions: Mask) -> Floats:
             heard = np.zeros((len(coalitions), len(hybrid.sources)), dtype=np.bool_)
             heard[:, players] = coalitions
-            size = at_once(self.recommender)
+            size = at_once(hybrid, n_items)
             parts = [heard[start : start + size] for start in range(0, len(heard), size)]
             return np.concatenate([self._heard_only(scores, part) for part in parts])
 
@@ -106,9 +109,9 @@ class Case:
         return tuple(hybrid.sources[s] for s in players), found, float(nobody[0])
 
     def _heard_only(self, scores: Floats, heard: Mask) -> Floats:
-        hybrid = self.recommender.hybrid
+        hybrid = self.scoring.hybrid
         partly = _Partly(hybrid.retrievers, hybrid.blender, scores, heard)
-        case = replace(self, recommender=replace(_whole(self.recommender), hybrid=partly))
+        case = replace(self, scoring=replace(_whole(self.scoring), hybrid=partly))
         return case.stand(self.queries.take(np.zeros(len(heard), dtype=np.int64))).values
 
     def shared_with(self, row: int) -> tuple[str, ...]:
@@ -146,12 +149,10 @@ class _Partly(Hybrid):
         return SourceScores(np.where(heard, self.scores, np.float32(np.nan)), ())
 
 
-def _whole(recommender: Recommender) -> Recommender:
-    n_items, settings = recommender.dataset.n_items, recommender.slate_settings
-    if n_items <= settings.whole_up_to:
-        return recommender
-    whole = settings.model_copy(update={"whole_up_to": n_items})
-    return replace(recommender, slate_settings=whole)
+def _whole(scoring: Scoring) -> Scoring:
+    whole = {"whole_up_to": len(scoring.slating.evidence)}
+    settings = scoring.slating.settings.model_copy(update=whole)
+    return replace(scoring, slating=replace(scoring.slating, settings=settings))
 
 
 @lru_cache(maxsize=2)

@@ -26,6 +26,7 @@ from longtale.explain.why_not import UNKNOWN, Change, WhyNot, bars, changes, rel
 from longtale.recommend.case import Case
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.question import Question
+from longtale.recommend.scoring import Scoring
 from longtale.recommend.screen import ruled_out
 from longtale.schema import Role
 
@@ -43,6 +44,7 @@ def explain(
     question: Question,
     item: str,
     *,
+    scoring: Scoring | None = None,
     n_permutations: int = 0,
     rng: np.random.Generator | None = None,
 ) -> Explanation:
@@ -61,6 +63,7 @@ def explain(
         recommender: what answered.
         question: what was asked.
         item: id of the item.
+        scoring: what made the slate, where it was not all of the recommender.
         n_permutations: how many orders of the sources are drawn, 2 or more; 0 takes the ranker as
             a part.
         rng: draws them; None draws the same each time.
@@ -70,7 +73,8 @@ def explain(
     """
     row = recommender.catalog.items.row(item)
     barred_by = bars(question.barred, row)
-    case = Case(recommender, question.of_item(row).letting(row), row)
+    scoring = recommender.scoring if scoring is None else scoring
+    case = Case(recommender, question.of_item(row).letting(row), row, scoring)
     found = leave_one_out(case.stand, case.queries, case.history)
     if not found.base.is_scored[0]:
         case = case.of_whole()
@@ -107,7 +111,9 @@ def explain(
     )
 
 
-def why_not(recommender: Recommender, question: Question, item: str) -> WhyNot:
+def why_not(
+    recommender: Recommender, question: Question, item: str, *, scoring: Scoring | None = None
+) -> WhyNot:
     """Say at which stage an item fell, and what would let it in.
 
     Each change is asked about before it is given. An item is let through a mask by itself; only
@@ -117,11 +123,13 @@ def why_not(recommender: Recommender, question: Question, item: str) -> WhyNot:
         recommender: what answered.
         question: what was asked, with its masks in the order of the stages.
         item: id of the item, known or not.
+        scoring: what made the slate, where it was not all of the recommender.
     """
     row = int(recommender.catalog.items.rows([item])[0])
     if row < 0:
         return _unknown(recommender, question, item)
-    case = Case(recommender, question.of_item(row), row)
+    scoring = recommender.scoring if scoring is None else scoring
+    case = Case(recommender, question.of_item(row), row, scoring)
     barred_by = bars(question.barred, row)
     place = case.after(Change())
     if not place.is_scored:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from longtale.arrays import Floats, Mask, microseconds
+from longtale.blend.hybrid import Hybrid
 from longtale.data.candidates import Slate
 from longtale.data.catalog import Catalog
 from longtale.data.interactions import Histories
@@ -16,6 +17,7 @@ from longtale.data.query import Queries
 from longtale.explain.why_not import Change
 from longtale.recommend.dials import AT_REST, Dials
 from longtale.recommend.pipeline import Recommender
+from longtale.recommend.scoring import Scoring
 from longtale.recommend.screen import met, ruled_out
 from longtale.schema import Column
 
@@ -126,27 +128,27 @@ class Question:
 
 
 def slates(
-    recommender: Recommender, question: Question, queries: Queries, *, k: int | None = None
+    scoring: Scoring, question: Question, queries: Queries, *, k: int | None = None
 ) -> list[Slate]:
     """Answer B requests under the conditions of a question, some at a time.
 
     Args:
-        recommender: answers.
+        scoring: answers.
         question: says what may not come, what is turned and what else is added.
         queries: B requests.
         k: length of the slates as they would be shown; None gives all items by their scores.
     """
-    n_items = recommender.dataset.n_items
+    n_items = question.excluded.shape[1]
     dials = replace(question.dials, explore=0.0)
     if k is None:
         dials = Dials(long_tail=dials.long_tail)
-    size = at_once(recommender)
+    size = at_once(scoring.hybrid, n_items)
     found = []
     for start in range(0, len(queries), size):
         part = queries.take(np.arange(start, min(start + size, len(queries))))
         shape = (len(part), n_items)
         found.append(
-            recommender.scoring.slate(
+            scoring.slate(
                 part,
                 n_items if k is None else k,
                 exclude=np.broadcast_to(question.excluded, shape),
@@ -157,9 +159,9 @@ def slates(
     return found
 
 
-def at_once(recommender: Recommender) -> int:
+def at_once(hybrid: Hybrid, n_items: int) -> int:
     """Give how many requests are answered in one go."""
-    return max(1, _AT_ONCE // (recommender.dataset.n_items * len(recommender.hybrid.sources)))
+    return max(1, _AT_ONCE // (n_items * len(hybrid.sources)))
 
 
 def withheld(catalog: Catalog, at: datetime) -> tuple[Mask, Mask]:
