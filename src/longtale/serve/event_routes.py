@@ -157,15 +157,16 @@ async def _lines(call: Call) -> AsyncIterator[tuple[int, object]]:
     rest, number = b"", 0
     async for chunk in call.request.stream():
         *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            number += 1
+            if line.strip():
+                yield number, _row(line)
         if len(rest) > _LONGEST_LINE:
             raise Problem(
                 Code.BODY_TOO_LARGE,
-                f"line {number + len(lines) + 1} is longer than {_LONGEST_LINE} bytes",
+                f"line {number + 1} is longer than {_LONGEST_LINE} bytes",
                 hint="one JSON document per line, lines end in \\n",
             )
-        for number, line in enumerate(lines, start=number + 1):  # noqa: B020  counts on
-            if line.strip():
-                yield number, _row(line)
     if rest.strip():
         yield number + 1, _row(rest)
 
