@@ -77,7 +77,7 @@ class Telemetry:
             yield
 
     def turned_away(self, reason: str) -> None:
-        """Count a request that was not let in: full, late, rate, body, slow."""
+        """Count a request that was not let in: full, busy, late, stopping, rate."""
         self._series.counter("longtale_requests_turned_away_total", reason).inc()
 
     def slate_served(
