@@ -48,7 +48,11 @@ def test_a_token_with_one_other_sign_opens_nothing(place):
     assert RING.check(token, now=NOW) is Refusal.UNKNOWN
 
 
-@pytest.mark.parametrize("token", [MADE.token, new_key(Scope.READ, "", now=0).token, "x", ""])
+@pytest.mark.parametrize(
+    "token",
+    [MADE.token, new_key(Scope.READ, "", now=0).token, "x", ""],
+    ids=["known", "unknown", "malformed", "empty"],  # tokens differ from process to process
+)
 def test_every_token_costs_one_comparison_that_takes_the_same_time(token, monkeypatch):
     def counted(a, b):
         compared.append((len(a), len(b)))
