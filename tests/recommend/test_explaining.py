@@ -373,13 +373,30 @@ def test_what_cannot_be_had_yet_comes_later(recommender: Recommender) -> None:
     assert why_not(recommender, later, item).stage == "shown"
 
 
-def test_a_shortlist_does_not_hide_what_an_item_is_worth(recommender: Recommender) -> None:
-    part = replace(
-        recommender,
-        slate_settings=recommender.slate_settings.model_copy(update={"whole_up_to": 0}),
-    )
-    for item in ids_of(recommender.recommend(USER, n=1000)):
+def shortlisting(recommender: Recommender) -> Recommender:
+    settings = recommender.slate_settings.model_copy(update={"whole_up_to": 0})
+    return replace(recommender, slate_settings=settings)
+
+
+def test_of_a_shortlist_an_item_is_explained_as_of_the_whole(recommender: Recommender) -> None:
+    part = shortlisting(recommender)
+    for item in ids_of(recommender.recommend(USER, n=5)):
         whole = explain(recommender, Question.of(recommender, USER), item)
         found = explain(part, Question.of(part, USER), item)
         assert found.rank == whole.rank
         assert found.contributions == pytest.approx(whole.contributions, abs=1e-3)
+
+
+def test_what_no_shortlist_holds_is_asked_of_all(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("longtale.blend.shortlist.N_EACH", 1)
+    part = shortlisting(recommender)
+    unscored = [one.id for one in part.recommend(USER, n=1000).items if one.score is None]
+    scored = [one.id for one in recommender.recommend(USER, n=1000).items if one.score is not None]
+    hidden = [item for item in unscored if item in scored]
+    assert hidden
+    for item in hidden:
+        whole = explain(recommender, Question.of(recommender, USER), item)
+        assert explain(part, Question.of(part, USER), item).rank == whole.rank
+        assert why_not(part, Question.of(part, USER, n=1), item).stage == "score"
