@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtale.monitor.coverage import ShownItems
@@ -11,6 +11,7 @@ WINDOW_S, SLOT_S = 120.0, 10.0
 SHOWINGS = st.lists(st.tuples(st.floats(0, 40), st.lists(st.sampled_from("abcdefgh"), max_size=4)))
 
 
+@settings(deadline=None)
 @given(SHOWINGS)
 def test_counts_as_a_list_of_all_showings_would(showings):
     now = 0.0

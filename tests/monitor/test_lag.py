@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtale.monitor.lag import Lag
@@ -12,6 +12,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_equals_the_age_of_the_first_record_not_applied(steps):
     now = 0.0

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtale.privacy.kind import Kind
@@ -128,6 +128,7 @@ FRAGMENTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(FRAGMENTS, max_size=6).map("".join))
 def test_masking_again_changes_nothing(text):
     once = mask(text)
@@ -136,6 +137,7 @@ def test_masking_again_changes_nothing(text):
     assert again.found == ()
 
 
+@settings(deadline=None)
 @given(st.lists(FRAGMENTS, max_size=6).map("".join))
 def test_what_is_not_found_stays_letter_by_letter(text):
     masked, at, rest = mask(text), 0, ""
@@ -157,6 +159,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_a_json_value_keeps_its_shape_keys_and_numbers(value):
     def shape(inner):
