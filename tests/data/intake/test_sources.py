@@ -136,6 +136,7 @@ def test_wrong_query_is_refused(database):
 
 
 def test_password_stands_in_no_message():
+    pytest.importorskip("sqlalchemy")
     pytest.importorskip("psycopg")
     url = "postgresql+psycopg://me:s3cret@127.0.0.1:1/shop?connect_timeout=1"
     with pytest.raises(SourceError, match=r"me:\*\*\*@127.0.0.1") as caught:
@@ -191,6 +192,7 @@ def test_port_that_is_no_number_is_refused():
 
 
 def test_postgresql_is_read_by_the_driver_of_the_extra():
+    pytest.importorskip("sqlalchemy")
     pytest.importorskip("psycopg")
     assert open_engine("postgresql://me@host/shop").url.drivername == "postgresql+psycopg"
 
