@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from longtale import __version__
 from longtale.data.dataset import Dataset
 from longtale.errors import MissingExtraError
 from longtale.recommend.refine import with_values
@@ -115,7 +115,7 @@ def _study_name(
     unset = dict.fromkeys(dimension.key for dimension in dimensions)
     fixed = with_values(getattr(settings.models, name), unset)
     content = (
-        __version__,
+        version("longtale"),
         dataset.fingerprint,
         settings.split.model_dump_json(),
         settings.encode.model_dump_json(),
