@@ -109,3 +109,16 @@ def test_nothing_new_changes_nothing():
 def test_too_low_a_value_shows_no_interest(value, shown):
     kinds = [EventKind(name="rate", weight=2, min_value=2)]
     assert interest_of(kinds, np.array([0]), np.float32([value])).tolist() == [shown]
+
+
+def test_without_a_user_nothing_of_them_is_left_and_all_rows_stay():
+    events = Arrivals.of([3, 0, 2, 3], [0, 1, 2, 3], times=[1, 2, 3, 4], newcomers=("ann", "bob"))
+    left = events.without(3, "bob")
+    assert left.users.tolist() == [0, 2]
+    assert left.items.tolist() == [1, 2]
+    assert left.times is not None and left.times.tolist() == [2, 3]
+    assert left.newcomers[0] == "ann"
+    assert left.newcomers[1].startswith("forgotten-")
+    assert events.without(3, "bob").newcomers[1] != left.newcomers[1], "it tells nothing"
+    known = events.without(0, "u0")
+    assert (known.users.tolist(), known.newcomers) == ([3, 2, 3], ("ann", "bob"))

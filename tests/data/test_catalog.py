@@ -148,3 +148,21 @@ def test_the_role_of_a_text_is_part_of_the_fingerprint():
 
 def test_bytes_can_be_hashed():
     assert frame_hash(pl.DataFrame({"a": [b"\xff"]})) != frame_hash(pl.DataFrame({"a": [b"\xfe"]}))
+
+
+def test_items_that_are_described_anew_lose_what_is_not_said_again_and_others_nothing():
+    before = catalog()
+    told = pl.DataFrame({"year": [7, 8], "unknown": ["x", "y"]})
+    after = before.described_anew([2, 0], told)
+    assert after.frame["year"].to_list() == [8, before.frame["year"][1], 7]
+    assert after.frame["title"].to_list() == [None, before.frame["title"][1], None]
+    assert after.frame.schema == before.frame.schema
+    assert after.items is before.items
+    assert before.frame["year"].to_list() == catalog().frame["year"].to_list()
+
+
+def test_a_description_is_brought_to_the_types_of_the_catalogue():
+    before = catalog()
+    after = before.described_anew([1], pl.DataFrame({"year": [7.0]}))
+    assert after.frame.schema["year"] == before.frame.schema["year"]
+    assert after.frame["year"][1] == 7

@@ -101,3 +101,35 @@ def test_unknown_kinds_are_refused():
 def test_events_must_say_when_where_the_others_do():
     with pytest.raises(DataError, match="carry no times, and those of the dataset do"):
         clicked(Live(world()), ["u0"], ["i1"], None)
+
+
+@given(BATCHES, st.integers(0, 20), st.booleans())
+def test_what_was_folded_meanwhile_is_counted_once(batches, n_before, with_times):
+    """Some events are folded while others come; together they answer as if nothing had been."""
+    dataset = world() if with_times else dataset_of([[0, 1], [2]], dismissed=[[3], []])
+    live, folded_from = Live(dataset), Live(dataset)
+    for k, batch in enumerate(batches):
+        times = [at for *_, at, _ in batch]
+        users, items = [f"u{user}" for user, *_ in batch], [f"i{item}" for _, item, *_ in batch]
+        live = clicked(live, users, items, times if with_times else None)
+        if k < n_before:
+            folded_from = live
+    later = live.after(folded_from.folded(), len(folded_from.pending))
+    assert later.n_users == live.n_users
+    assert len(later.pending) == len(live.pending) - len(folded_from.pending)
+    names = [f"u{user}" for user in range(5)]
+    assert later.user_rows(names).tolist() == live.user_rows(names).tolist()
+    rows = np.arange(live.n_users)
+    mine, theirs = later.histories(rows), live.histories(rows)
+    np.testing.assert_array_equal(mine.offsets, theirs.offsets)
+    np.testing.assert_array_equal(mine.items, theirs.items)
+    assert later.folded().fingerprint == live.folded().fingerprint
+
+
+def test_newcomers_keep_their_rows_when_all_that_one_did_is_taken_out():
+    live = clicked(Live(world()), ["zoe"], ["i1"], [7])
+    left = Live(live.dataset, live.pending.without(2, "zoe"))
+    again = clicked(left, ["ann", "zoe"], ["i0", "i3"], [8, 9])
+    assert again.user_rows(["ann", "zoe"]).tolist() == [3, 4]
+    assert again.histories(np.array([2, 3, 4])).items.tolist() == [0, 3]
+    assert again.folded().users.ids.to_list()[3:] == ["ann", "zoe"]

@@ -98,8 +98,8 @@ class Live:
 
     def with_events(self, events: Arrivals) -> Live:
         """Let further events wait, those that `read` of this very object gave."""
-        waiting = self.pending.followed_by(events) if len(self.pending) else events
-        return replace(self, pending=waiting)
+        is_first = not len(self.pending) and not self.pending.newcomers  # some may be forgotten
+        return replace(self, pending=events if is_first else self.pending.followed_by(events))
 
     def after(self, dataset: Dataset, n_folded: int) -> Live:
         """Give what still waits beside a dataset into which the first of these events went.
