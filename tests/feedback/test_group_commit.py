@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
@@ -298,6 +299,16 @@ def test_slates_of_somebody_forgotten_are_not_written_afterwards(store, keeper):
     wait_until(lambda: slates.n_waiting == 0, "the others are kept")
     assert store.slates_of("ann", 9) == []
     assert store.slate("another's") is not None
+
+
+def test_slates_are_kept_after_all_that_waited_were_forgotten(store, keeper):
+    slates = keeper(pause_s=0.05)
+    slates.keep(slate("theirs"))
+    assert slates.forget("ann") == 1
+    time.sleep(0.15)  # until the pause is over
+    slates.keep(slate("another's", user="bob"))
+    wait_until(lambda: slates.n_waiting == 0, "the later one is kept")
+    assert slates.forget("bob") == 0
 
 
 def test_forgetting_waits_for_the_slates_that_are_being_written(store, keeper):

@@ -243,8 +243,11 @@ class SlateKeeper:
     def _next_batch(self) -> list[KeptSlate]:
         """Give what is to be written next; nothing once all is written and closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_closed)
-            self._changed.wait_for(lambda: self._is_closed, timeout=self._pause_s)
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._is_closed)
+                self._changed.wait_for(lambda: self._is_closed, timeout=self._pause_s)
+                if self._waiting or self._is_closed:
+                    break  # else all that waited was forgotten in the pause
             self._is_writing = True
             return list(islice(self._waiting.values(), self._max_batch))
 
