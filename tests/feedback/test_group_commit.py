@@ -302,10 +302,11 @@ def test_slates_of_somebody_forgotten_are_not_written_afterwards(store, keeper):
 
 
 def test_slates_are_kept_after_all_that_waited_were_forgotten(store, keeper):
-    slates = keeper(pause_s=0.05)
+    slates = keeper(pause_s=0.2)
     slates.keep(slate("theirs"))
+    time.sleep(0.1)  # it rests before it writes
     assert slates.forget("ann") == 1
-    time.sleep(0.15)  # until the pause is over
+    time.sleep(0.2)  # and finds nothing afterwards
     slates.keep(slate("another's", user="bob"))
     wait_until(lambda: slates.n_waiting == 0, "the later one is kept")
     assert slates.forget("bob") == 0
