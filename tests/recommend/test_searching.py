@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from longtale.data.candidates import Slate
+from longtale.data.candidates import Candidates, Slate
 from longtale.data.query import Queries
 from longtale.errors import QueryError
 from longtale.recommend.pipeline import Recommender
+from longtale.recommend.present import UNSCORED
 from longtale.recommend.searching import Asked, Found, Searching
 from longtale.search.index import KeptIndex
 
@@ -168,6 +169,18 @@ def test_a_batch_finds_what_single_queries_find(shop: Recommender) -> None:
         )
 
 
+def test_where_fewer_may_come_the_list_ends_in_padding(shop: Recommender) -> None:
+    exclude = ~nobody(len(shop.catalog))
+    exclude[0, shop.catalog.items.rows(["iron", "gold"])] = False
+    slate = shop.searching.slate(["copper kettle"], 4, exclude=exclude)
+    assert slate.candidates.items[0].tolist() == [
+        *shop.catalog.items.rows(["gold", "iron"]).tolist(),
+        -1,
+        -1,
+    ]
+    assert np.isnan(slate.candidates.scores[0, 2:]).all()
+
+
 def test_taste_chooses_among_the_candidates_alone(shop: Recommender) -> None:
     asked: list[Any] = []
 
@@ -186,6 +199,34 @@ def test_taste_chooses_among_the_candidates_alone(shop: Recommender) -> None:
     ((k, items),) = asked
     assert k == 3
     assert items.tolist() == sorted(best.candidates.items[0].tolist())
+
+
+def test_as_many_come_as_are_asked_for_however_few_taste_may_choose_from(
+    shop: Recommender,
+) -> None:
+    settings = shop.searching.settings
+    few = settings.personal.model_copy(update={"n_candidates": 2})
+    searching = replace(shop.searching, settings=settings.model_copy(update={"personal": few}))
+    slate = searching.slate(["kettle"], 7, exclude=nobody(len(shop.catalog)))
+    assert (slate.candidates.items[0] >= 0).sum() == 7
+
+
+def test_an_item_that_only_fills_lists_does_not_drown_the_taste_for_others(
+    shop: Recommender,
+) -> None:
+    def slates(users: Queries, k: int, *, exclude: np.ndarray) -> Slate:
+        scores = np.linspace(0, 1, exclude.shape[1], dtype=np.float32)[None].copy()
+        scores[0, -1] = UNSCORED
+        return Slate.of(Candidates.best(scores, k), scores[None], sources=("some",))
+
+    n_items = len(shop.catalog)
+    users = Queries.of([[]])
+    slate = replace(shop.searching, slates=slates).slate(
+        ["kettle"], n_items, exclude=nobody(n_items), users=users, personal=1.0
+    )
+    taste = dict(zip(slate.candidates.items[0], slate.contributions[2, 0], strict=True))
+    assert taste[n_items - 1] == 0
+    assert taste[n_items - 2] > 0.1 > -0.1 > taste[0]
 
 
 def test_feedback_brings_what_is_near_to_the_best_hits(shop: Recommender) -> None:

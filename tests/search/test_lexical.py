@@ -21,7 +21,9 @@ WORDS = ("red", "blue", "shoes", "kettle", "of", "steel", "print", "小说")
 
 
 def written(rng: np.random.Generator, n_items: int, longest: int) -> list[str]:
-    return [" ".join(rng.choice(WORDS, size=rng.integers(1, longest))) for _ in range(n_items)]
+    """Give cells of up to so many words, the first of them empty."""
+    sizes = [0, *rng.integers(1, longest, size=n_items - 1)]
+    return [" ".join(rng.choice(WORDS, size=size)) for size in sizes]
 
 
 def terms(text: str | None) -> list[str]:
@@ -56,7 +58,7 @@ def slow_scores(
 
 
 def test_scores_are_those_of_the_formula(rng: np.random.Generator) -> None:
-    fields = {"title": written(rng, 12, 4), "tags": written(rng, 12, 3)}
+    fields = {"title": written(rng, 12, 4), "tags": written(rng, 12, 3)[::-1]}
     fields["description"] = written(rng, 12, 20)
     index = LexicalIndex.of(catalog_of(fields))
     for text in ("red shoes", "steel kettle of steel", "小说", "unknown"):
@@ -65,7 +67,7 @@ def test_scores_are_those_of_the_formula(rng: np.random.Generator) -> None:
 
 
 def test_one_field_scores_as_the_package_bm25s_has_it(rng: np.random.Generator) -> None:
-    texts = written(rng, 30, 12)
+    texts = written(rng, 30, 12)[1:]
     other = bm25s.BM25(k1=1.5, b=0.75, method="lucene")
     other.index([terms(text) for text in texts], show_progress=False)
     index = LexicalIndex.of(titled(*texts), LexicalSettings(title=1.0))
@@ -119,7 +121,7 @@ def test_repeated_words_of_a_query_count_once() -> None:
     np.testing.assert_array_equal(index.scores("red red shoe shoes"), index.scores("red shoes"))
 
 
-def _changed(catalog: Catalog, row: int, title: str) -> Catalog:
+def _changed(catalog: Catalog, row: int, title: str | None) -> Catalog:
     titles = catalog.frame["title"].to_list()
     titles[row] = title
     return replace(catalog, frame=catalog.frame.with_columns(title=pl.Series(titles)))
@@ -153,14 +155,29 @@ def test_only_texts_that_differ_are_read_again(
         return words_in(texts)
 
     monkeypatch.setattr("longtale.search.lexical.words_in", reading)
-    index.knowing(_changed(catalog, 7, "balloon"))
-    assert read == ["balloon"]
+    index.knowing(_changed(_changed(catalog, 7, "balloon"), 0, None))
+    assert read == [None, "balloon"]
 
 
 def test_a_word_that_left_the_catalogue_is_not_known_any_more() -> None:
     catalog = titled("red shoes", "blue kettle")
     index = LexicalIndex.of(catalog).knowing(_changed(catalog, 1, "blue"))
     assert index.knows(["kettle", "blue", "blues"]) == [False, True, True]
+
+
+def test_a_text_that_was_missing_is_read() -> None:
+    index = LexicalIndex.of(titled("red", None)).knowing(titled("red", "blue"))
+    assert index.scores("blue").argmax() == 1
+
+
+def test_the_same_columns_in_other_roles_are_weighed_anew() -> None:
+    cells = {"one": ["red", "blue"], "other": ["blue", "red"]}
+    before, after = (
+        catalog_of(cells, dict(zip(cells, roles, strict=True)))
+        for roles in ((Role.TITLE, Role.TAGS), (Role.TAGS, Role.TITLE))
+    )
+    index = LexicalIndex.of(before).knowing(after)
+    assert index.scores("red").argmax() == 1
 
 
 def test_other_text_fields_are_read_anew() -> None:

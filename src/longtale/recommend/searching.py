@@ -197,9 +197,8 @@ class Searching:
             sources, failed = (*sources, TASTE), (*failed, *degraded)
         totals = np.where(candidates.items < 0, np.float32(np.nan), parts.sum(axis=0))
         order, scores = top_k(totals, k)
-        best = Candidates(
-            np.where(order < 0, order, np.take_along_axis(candidates.items, order, axis=1)), scores
-        )
+        # What is padding, -1, is the last column, and where there is any, that is padding too.
+        best = Candidates(np.take_along_axis(candidates.items, order, axis=1), scores)
         chosen = np.take_along_axis(parts, np.maximum(order, 0)[None], axis=2)
         nothing = np.zeros((0, *order.shape), dtype=np.float32)
         return Slate(best, sources, chosen, nothing, degraded=tuple(dict.fromkeys(failed)))
@@ -226,7 +225,6 @@ class Searching:
             both[1] = self._near(semantic, asked)
         except Exception as error:  # noqa: BLE001 - whatever a part does, something is found
             warn("search goes by words alone", error=repr(error))
-            both[1] = 0
             return fused(both, self.settings.fusion), (SemanticRetriever.name,)
         return fused(both, self.settings.fusion), ()
 

@@ -58,8 +58,7 @@ def _plain(word: str) -> str:
     if word.isascii():
         return word
     apart = unicodedata.normalize("NFKD", word.replace("’", "'"))
-    bare = "".join(sign for sign in apart if ord(sign) not in _ACCENTS)
-    return unicodedata.normalize("NFC", bare)
+    return "".join(sign for sign in apart if ord(sign) not in _ACCENTS) or word
 
 
 def _pairs(word: str) -> list[str]:
