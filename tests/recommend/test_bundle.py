@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,13 @@ def test_a_bundle_forgets_a_user_and_answers_all_others_as_before(bundle: Path) 
     found = after.recommend("user 3", n=50).as_dict()["items"]
     assert [item["id"] for item in found][:3] == [item["id"] for item in before][:3]
     assert not forget(bundle, "user 0")
+
+
+def test_users_who_are_forgotten_at_the_same_time_are_all_forgotten(bundle: Path) -> None:
+    users = [f"user {n}" for n in range(6)]
+    with ThreadPoolExecutor(len(users)) as pool:
+        assert all(pool.map(lambda user: forget(bundle, user), users))
+    assert not {*users} & {*load(bundle).dataset.users.ids}
 
 
 def test_no_source_keeps_anything_of_a_forgotten_user(bundle: Path) -> None:

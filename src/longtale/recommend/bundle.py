@@ -28,7 +28,7 @@ from longtale.encode.whiten import Whitening
 from longtale.errors import BundleFormatError
 from longtale.rank.ranker import Ranker
 from longtale.recommend.assemble import restore_retriever
-from longtale.recommend.folder import seal, verified, writing
+from longtale.recommend.folder import alone, seal, verified, writing
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.settings import SlateSettings
@@ -83,11 +83,12 @@ def forget(folder: Path | str, user: str) -> bool:
     Raises:
         BundleError: as `load` does.
     """
-    recommender = load(folder)
-    row = int(recommender.dataset.users.rows([user])[0])
-    if row < 0:
-        return False
-    save(recommender.without_user(row), folder)
+    with alone(Path(folder)):  # or what one forgets comes back with what another writes
+        recommender = load(folder)
+        row = int(recommender.dataset.users.rows([user])[0])
+        if row < 0:
+            return False
+        save(recommender.without_user(row), folder)
     return True
 
 

@@ -7,6 +7,7 @@ manifest.sha256    the digest of manifest.json itself
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -48,6 +49,22 @@ def writing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(retired, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes that do the same out, from reading to writing again.
+
+    Where nothing can be written beside the folder, nobody needs to be kept out.
+    """
+    try:
+        lock = folder.with_name(f".{folder.name}.lock").open("ab")
+    except OSError:
+        yield
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:
