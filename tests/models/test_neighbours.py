@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from longtale.data.arrivals import Arrivals, appended
+from longtale.data.forgetting import without_user
 from longtale.data.query import Queries
 from longtale.data.synthetic import dataset_of, generated
 from longtale.models import item_knn
@@ -90,3 +91,24 @@ def test_nearest_user_decides():
     model = UserKNN.fit(dataset, UserKNNSettings(neighbours=1))
     scores = model.scores(Queries.of([[0, 1]]))[0]
     assert np.flatnonzero(scores > 0).tolist() == [0, 1, 2]
+
+
+def test_without_a_user_the_scores_are_those_of_a_fit_that_never_saw_them(dataset):
+    settings = UserKNNSettings(neighbours=80)
+    left = UserKNN.fit(dataset, settings).without_user(3)
+    fitted = UserKNN.fit(without_user(dataset, 3), settings)
+    queries = Queries(np.arange(10), dataset.histories(np.arange(10)))
+    np.testing.assert_allclose(left.scores(queries), fitted.scores(queries), rtol=1e-5)
+    for name, array in left.state().items():
+        np.testing.assert_array_equal(array, fitted.state()[name])
+
+
+def test_who_is_let_go_of_is_nobodys_neighbour():
+    dataset = dataset_of([[0, 1], [0, 1, 2], [0, 1, 3]])
+    model = UserKNN.fit(dataset, UserKNNSettings())
+    ask = Queries.of([[0, 1]])
+    assert model.scores(ask)[0][2] > 0
+    left = model.without_user(1)
+    assert np.isnan(left.scores(ask)[0][2]), "nobody else liked it"
+    assert left.scores(ask)[0][3] > 0
+    assert model.scores(ask)[0][2] > 0, "the old one is as it was"

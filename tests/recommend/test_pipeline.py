@@ -9,8 +9,11 @@ import polars as pl
 import pytest
 from tests.recommend.conftest import STRANGE_IDS
 
+from longtale.arrays import microseconds
 from longtale.blend.convex import ConvexBlend
+from longtale.data.event import DEFAULT_KINDS, EventKind
 from longtale.data.interactions import Interactions
+from longtale.data.live import Live
 from longtale.data.query import Queries
 from longtale.data.vocabulary import Vocabulary
 from longtale.errors import DataError, FilterError, QueryError, UnknownIdError
@@ -342,3 +345,97 @@ def test_first_event_of_a_new_item_makes_it_a_known_one(recommender: Recommender
     (row,) = grown.dataset.items.rows(["fresh"]).tolist()
     assert grown.dataset.item_counts[row] == 0
     assert grown.with_events(["user 0"], ["fresh"]).dataset.item_counts[row] == 1
+
+
+def _anew(recommender: Recommender, item: str, **changes: object) -> Recommender:
+    """Describe an item anew, with what it had but for some attributes."""
+    row = recommender.catalog.items.row(item)
+    told = recommender.catalog.frame[[row]].with_columns(
+        **{name: pl.lit(value) for name, value in changes.items()}, item_id=pl.lit(item)
+    )
+    return recommender.with_changes(told)
+
+
+def test_an_item_with_other_words_is_found_by_these_and_by_the_old_ones_no_more(
+    recommender: Recommender,
+) -> None:
+    item, other = "twin", recommender.catalog.items.ids[10]
+    old, new = (
+        recommender.catalog.titles()[recommender.catalog.items.row(i)] for i in (item, other)
+    )
+    assert old != new
+    after = _anew(recommender, item, title=new)
+    assert item in _ids(after.search(new, n=2))
+    assert item not in _ids(after.search(old, n=2))
+    assert item in _ids(recommender.search(old, n=2))
+    meaning = {r.name: r for r in after.hybrid.retrievers}["semantic"]
+    scores = meaning.scores(Queries.of([[recommender.catalog.items.row(other)]]))[0]
+    rows = [recommender.catalog.items.row(i) for i in (item, other)]
+    assert scores[rows[0]] == pytest.approx(scores[rows[1]]), "they mean the same now"
+
+
+def test_filters_and_availability_go_by_the_new_description(recommender: Recommender) -> None:
+    after = _anew(recommender, "twin", year=1815, hidden=False)
+    assert _ids(after.recommend(n=99, filter="year < 1900")) == ["twin"]
+    hidden = _anew(recommender, "twin", hidden=True)
+    assert "twin" not in _ids(hidden.recommend(n=99))
+    assert "twin" not in _ids(hidden.search(recommender.catalog.titles()[-1], n=99))
+
+
+def test_a_description_of_an_unknown_item_or_without_ids_is_refused(
+    recommender: Recommender,
+) -> None:
+    with pytest.raises(UnknownIdError, match="unknown item 'nowhere'"):
+        recommender.with_changes(pl.DataFrame({"item_id": ["nowhere"]}))
+    with pytest.raises(DataError, match="no column 'item_id'"):
+        recommender.with_changes(pl.DataFrame({"title": ["x"]}))
+
+
+def test_a_forgotten_user_moves_nobodys_list_any_more_and_has_none_of_their_own(
+    recommender: Recommender,
+) -> None:
+    row = recommender.dataset.users.row("user 0")
+    after = recommender.without_user(row)
+    assert "user 0" not in after.dataset.users.ids.to_list()
+    with pytest.raises(UnknownIdError, match="unknown user 'user 0'"):
+        after.recommend("user 0")
+    assert after.dataset.histories(np.array([row])).items.tolist() == []
+    assert after.recommend("user 1", n=99).items
+    neighbours = {r.name: r for r in after.hybrid.retrievers}["user_knn"]
+    assert neighbours.state()["indptr"][row] == neighbours.state()["indptr"][row + 1]
+    assert _touched(after, "user 1") == _touched(recommender, "user 1")
+
+
+def test_what_was_learned_in_rows_is_what_was_learned_by_ids(recommender: Recommender) -> None:
+    at = [datetime(2026, 1, 1, tzinfo=UTC)] * 2
+    users, items = ["user 0", "somebody"], [recommender.catalog.items.ids[10]] * 2
+    live = Live(recommender.dataset)
+    kinds = {kind.name: kind for kind in DEFAULT_KINDS}
+    events = live.read(
+        users,
+        items,
+        kinds=[recommender.dataset.kinds[0]] * 2,
+        known_kinds={name: kinds.get(name, EventKind(name=name)) for name in live.dataset.kinds},
+        times=np.array([microseconds(moment) for moment in at]),
+    )
+    one, other = recommender.having_learned(events), recommender.with_events(users, items, times=at)
+    assert one.dataset.fingerprint == other.dataset.fingerprint
+    assert _ids(one.recommend("somebody")) == _ids(other.recommend("somebody"))
+
+
+def test_a_nudge_is_added_to_the_score_and_named(recommender: Recommender) -> None:
+    queries = Queries(np.array([0], dtype=np.int32), recommender.dataset.histories(np.array([0])))
+    nudge = np.zeros((1, recommender.dataset.n_items), dtype=np.float32)
+    exclude = np.zeros(nudge.shape, dtype=np.bool_)
+    plain = recommender.scoring.slate(queries, 99, exclude=exclude)
+    last = plain.candidates.items[0, -1]
+    nudge[0, last] = 100
+    lifted = recommender.scoring.slate(queries, 99, exclude=exclude, nudges={"rules": nudge})
+    assert lifted.candidates.items[0, 0] == last
+    assert lifted.sources == (*plain.sources, "rules")
+    assert lifted.contributions[-1, 0].tolist() == [
+        100,
+        *[0] * (len(plain.candidates.items[0]) - 1),
+    ]
+    rest = lifted.candidates.items[0, 1:].tolist()
+    assert rest == plain.candidates.items[0, :-1].tolist()

@@ -78,8 +78,8 @@ class UserKNN:
 
     def without_user(self, row: int) -> Self:
         """Let go of what one user liked: their row is empty."""
-        kept = sparse.diags_array((np.arange(self.liked.shape[0]) != row).astype(np.float32))
-        liked = sparse.csr_array(kept @ self.liked)
+        liked = self.liked.copy()
+        liked.data[liked.indptr[row] : liked.indptr[row + 1]] = 0
         liked.eliminate_zeros()
         return self._of(self.settings, liked, _turned(liked))
 
