@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -76,9 +77,9 @@ def engine(make_engine: MakeEngine, store: MemoryStore) -> Engine:
 
 
 @pytest.fixture
-def service(shop: Project, store: MemoryStore) -> Iterator[Service]:
-    """A service without its background work."""
-    opened = open_service(shop, store=store)
+def service(shop: Project, store: MemoryStore, tmp_path: Path) -> Iterator[Service]:
+    """A service without its background work, on a copy: to forget a user writes the bundle."""
+    opened = open_service(copy_of(shop, tmp_path / "own shop"), store=store)
     yield opened
     opened.close()
 
@@ -90,9 +91,9 @@ def client(service: Service) -> TestClient:
 
 
 @pytest.fixture
-def live(shop: Project) -> Iterator[TestClient]:
-    """Asks a service with its background work, from this machine."""
-    with asking(open_service(shop)) as client:
+def live(shop: Project, tmp_path: Path) -> Iterator[TestClient]:
+    """Asks a service with its background work, on a copy, from this machine."""
+    with asking(open_service(copy_of(shop, tmp_path / "own shop"))) as client:
         yield client
 
 
@@ -104,7 +105,5 @@ def asking(service: Service) -> TestClient:
 
 def copy_of(shop: Project, folder: Path) -> Project:
     """Give a copy of a project that may be written to."""
-    import shutil
-
     shutil.copytree(shop.folder, folder)
     return Project.open(folder)

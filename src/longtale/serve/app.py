@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -155,7 +155,7 @@ class Watch:
             self._tell(scope, status, time.perf_counter() - begun)
 
     def _tell(self, scope: Asgi, status: int, seconds: float) -> None:
-        state: Mapping[str, object] = state_of(scope)
+        state = state_of(scope)
         route = str(state.get("route", "other"))
         self.telemetry.answered(route=route, method=scope["method"], status=status, seconds=seconds)
         key = key_of(scope)
@@ -165,5 +165,6 @@ class Watch:
             method=scope["method"],
             status=status,
             ms=1000 * seconds,
+            degraded=state.get("degraded", ()),
             key=None if key is None else key.id,
         )

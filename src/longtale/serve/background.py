@@ -29,6 +29,7 @@ class Background:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._stopping = threading.Event()
+        self._n_dropped = 0
         works: tuple[tuple[str, float, Callable[[], object]], ...] = (
             ("follow", FOLLOW_EVERY_S, self._follow),
             ("catalog", service.serve.catalog_every_s, self._renew),
@@ -43,6 +44,7 @@ class Background:
     def start(self) -> None:
         """Begin."""
         note_model(self._service)
+        self._service.note_store(is_up=True)
         for thread in self._threads:
             thread.start()
 
@@ -73,6 +75,11 @@ class Background:
         if last > service.engine.world.seq:
             service.engine.catch_up(last)
         service.telemetry.applied(service.engine.world.seq)
+        service.telemetry.store_is(up=not service.visits.is_degraded, store="sessions")
+        n_dropped = service.keeper.n_dropped
+        if n_dropped > self._n_dropped:
+            service.telemetry.slates_dropped(n_dropped - self._n_dropped)
+            self._n_dropped = n_dropped
 
     def _renew(self) -> None:
         before = self._service.engine.world.recommender.version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from longtale.serve.keys import Scope
 from longtale.serve.messages import Fault
 from longtale.serve.problems import STORE_RETRY_S, Code, Problem
 from longtale.serve.routing import Call, Endpoint, body_of
+from longtale.serve.service import Service
 
 MOST_EVENTS = 5000
 """Events of one request; more go through /v1/bulk/events."""
@@ -92,12 +94,26 @@ async def _taken(call: Call, what: str, rows: Lines) -> dict[str, Json]:
     found = (
         await call.work(sort_rows, rows, read) if len(rows) > _IN_THREAD else sort_rows(rows, read)
     )
+    if what in _KINDS and found.records:
+        return await _put(call, found)
+    if what == "events" and found.rejects:
+        call.service.telemetry.events_taken(kind="other", rejected=len(found.rejects))
     if not found.records:
         return counts(found, (), call.service.engine.world.seq)
-    if what in _KINDS:
-        return await _put(call, found)
     done = await call.service.append_soon(found.records)
+    _count(call.service, found.records, done.is_new)
     return counts(found, done.is_new, done.seq)
+
+
+def _count(service: Service, taken: Sequence[Record], is_new: Sequence[bool]) -> None:
+    """Let events be counted by their kind and by whether the log had them."""
+    told = Counter(
+        (str((record.body or {}).get("kind")), new)
+        for record, new in zip(taken, is_new, strict=True)
+    )
+    for (kind, new), n in told.items():
+        outcome = {"accepted" if new else "duplicate": n}
+        service.telemetry.events_taken(kind=kind, **outcome)
 
 
 async def _put(call: Call, found: Sorted) -> dict[str, Json]:

@@ -66,6 +66,7 @@ def shown(answer: Answer, how: str) -> dict[str, Json]:
 def told(call: Call, answer: Answer, how: str) -> dict[str, Json]:
     """Give a slate as it is sent, and let it be counted."""
     call.request.state.stages.update(answer.stages)
+    call.request.state.degraded = answer.degraded
     call.service.count(answer)
     return shown(answer, how)
 

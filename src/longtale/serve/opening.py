@@ -10,6 +10,7 @@ from longtale.feedback.group_commit import SlateKeeper
 from longtale.feedback.sessions import open_limiter, open_sessions
 from longtale.feedback.stores import open_store
 from longtale.monitor.telemetry import Telemetry
+from longtale.monitor.tracing import Tracing
 from longtale.recommend.bundle import load
 from longtale.recommend.project import Project
 from longtale.serve.admission import Gate
@@ -67,6 +68,7 @@ def _service(project: Project, store: EventStore) -> Service:
             SlateKeeper(store),
             registry,
             Gate(serve.admission, telemetry=telemetry),
+            tracing=Tracing.to(serve.traces),
             folder=project.folder,
         )
     except BaseException:

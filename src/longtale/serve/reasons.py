@@ -66,7 +66,7 @@ def _question(service: Service, ask: Ask) -> Question:
     return Question(
         request.queries,
         request.barred,
-        n=ask.n,
+        n=max(1, ask.n - len(request.pins)),
         dials=request.dials,
         nudges=request.nudges,
         text=ask.text,

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from longtale.recommend.answer import Json
 from longtale.serve.audit import Doer
 from longtale.serve.auth import key_of
+from longtale.serve.headers import state_of
 from longtale.serve.keys import Scope
 from longtale.serve.messages import parsed
 from longtale.serve.problems import Code, Problem
@@ -94,16 +95,27 @@ class Endpoint:
         """Give the route that reads, checks, does and answers."""
 
         async def endpoint(request: Request) -> Response:
-            values = None
-            request.state.route = self.path
-            if self.takes is None or self.method not in _WITHOUT_BODY:
-                _refuse_query(request)
-            if self.takes is not None:
-                values = await self._values(request, self.takes)
-            done = await self.handle(Call(request.app.state.service, request, values))
-            return done if isinstance(done, Response) else as_json(done, self.status)
+            service, state = request.app.state.service, state_of(request.scope)
+            state["route"] = self.path
+            with service.tracing.request(
+                route=self.path, method=self.method, headers=request.headers
+            ) as traced:
+                answer = await self._answer(service, request)
+                traced.answered(
+                    answer.status_code, stages=state["stages"], degraded=state.get("degraded", ())
+                )
+            return answer
 
         return Route(self.path, endpoint, methods=[self.method])
+
+    async def _answer(self, service: Service, request: Request) -> Response:
+        values = None
+        if self.takes is None or self.method not in _WITHOUT_BODY:
+            _refuse_query(request)
+        if self.takes is not None:
+            values = await self._values(request, self.takes)
+        done = await self.handle(Call(service, request, values))
+        return done if isinstance(done, Response) else as_json(done, self.status)
 
     async def _values(self, request: Request, model: type[_M]) -> _M:
         if self.method in _WITHOUT_BODY:

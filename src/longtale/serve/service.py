@@ -18,6 +18,7 @@ from longtale.errors import QueryError, StoreError
 from longtale.feedback.group_commit import SlateKeeper
 from longtale.feedback.sessions import Limiter
 from longtale.monitor.telemetry import Telemetry
+from longtale.monitor.tracing import Tracing
 from longtale.recommend.answer import Answer
 from longtale.recommend.service_settings import ServeSettings
 from longtale.recommend.settings import LongtaleSettings
@@ -45,6 +46,7 @@ class Service:
         one_at_a_time: lets one thread work on lists: several would wait for the interpreter, and
             each other, longer than they work. More cores take more processes.
         pace: how long each rung of the ladder takes.
+        tracing: makes spans of requests, where they are wanted.
         folder: of the project.
         jobs: what is done in the background, by name.
         patching: is held by who reads a document, changes it, and puts it back.
@@ -62,6 +64,7 @@ class Service:
     gate: Gate
     one_at_a_time: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     pace: Pace = field(default_factory=Pace)
+    tracing: Tracing = field(default_factory=Tracing)
     folder: Path = Path()
     jobs: dict[str, Job] = field(default_factory=dict)
     patching: threading.Lock = field(default_factory=threading.Lock)
@@ -158,3 +161,4 @@ class Service:
         """Write what waits, and let go of all that was opened."""
         self.keeper.close()
         self.engine.close()
+        self.tracing.close()
