@@ -40,8 +40,14 @@ SLATE: dict[str, Json] = {
     "degraded": [],
     "items": [_ITEM],
 }
+_FOUND: dict[str, Json] = {
+    **SLATE,
+    "stages": {"spell": 0.4, "score": 3.1, "present": 0.5},
+    "searched_for": "rain on a tin roof",
+    "replaced": [],
+}
 _KEPT: dict[str, Json] = {
-    "asked": {"list": "recommend", "n": 1},
+    "asked": {"list": "recommend", "exclude": [], "recent": [], "level": 0},
     "answer": SLATE,
     "replay": {"outcome": "same", "items": ["318"], "model_version": "3f0c1a2b4d5e", "seq": 1042},
 }
@@ -198,9 +204,9 @@ ENDPOINTS = (
     Endpoint(
         "POST", "/v1/rank", Scope.READ, rank, RankQuery, SLATE, {"user": "1", "items": ["1", "2"]}
     ),
-    Endpoint("GET", "/v1/search", Scope.READ, search, SearchQuery, SLATE),
+    Endpoint("GET", "/v1/search", Scope.READ, search, SearchQuery, _FOUND),
     Endpoint(
-        "POST", "/v1/search", Scope.READ, search, SearchQuery, SLATE, {"q": "rain on a tin roof"}
+        "POST", "/v1/search", Scope.READ, search, SearchQuery, _FOUND, {"q": "rain on a tin roof"}
     ),
     Endpoint(
         "GET",

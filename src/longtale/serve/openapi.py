@@ -111,19 +111,23 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     if model is None:
         return []
     schema = model.model_json_schema(ref_template=_REF)
-    required = schema.get("required", [])
     return [
         {
             "name": name,
             "in": "query",
-            "required": name in required,
+            "required": name in schema.get("required", []),
             "description": shape.pop("description", ""),
-            "schema": shape,
-            **({"explode": False} if shape.get("type") == "array" else {}),
+            **_in_address(shape),
         }
         for name, shape in schema["properties"].items()
-        if shape.get("type") != "object"
     ]
+
+
+def _in_address(shape: dict[str, Any]) -> dict[str, Any]:
+    """Say how a value stands in an address: lists with commas, objects as JSON."""
+    if shape.get("type") == "object":
+        return {"content": {"application/json": {"schema": shape}}}
+    return {"schema": shape, **({"explode": False} if shape.get("type") == "array" else {})}
 
 
 def _word(path: str) -> str:

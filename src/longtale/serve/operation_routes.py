@@ -151,7 +151,7 @@ async def metrics(call: Call) -> Response:
     return Response(content, headers={"content-type": media_type})
 
 
-_RULE: dict[str, Json] = {"action": "boost", "filter": "genres has 'Drama'", "strength": 1.0}
+_RULE: dict[str, Json] = {"action": "boost", "filter": "genres has 'Drama'", "strength": 2.0}
 _MODEL: dict[str, Json] = {"active": "3f0c1a2b4d5e", "instead_of": "9b8c7d6e5f4a", "seq": 1050}
 
 ENDPOINTS = (
