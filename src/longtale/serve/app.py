@@ -72,6 +72,7 @@ def application(service: Service) -> Starlette:
         exception_handlers={HTTPException: on_http_exception},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # one address for one thing
     app.state.service = service
     return app
 
