@@ -11,7 +11,7 @@ import typer
 
 from longtale.cli.command import Outcome
 from longtale.cli.options import DEFAULT_CONFIG, Changes, Config, ConfigOption, open_project
-from longtale.errors import MissingExtraError
+from longtale.errors import MissingExtraError, SettingsError
 
 ScopeName = Literal["read", "write", "admin"]
 
@@ -34,8 +34,8 @@ def serve(
     given = {"host": host, "port": port, "workers": workers}
     own = [f"serve.{name}={value}" for name, value in given.items() if value is not None]
     project = open_project(config, [*(changes or ()), *own])
-    listener = server.listening(project)
-    server.serve(project, listener, on_ready=partial(_announce, server.address_of(listener)))
+    with server.listening(project) as listener:
+        server.serve(project, listener, on_ready=partial(_announce, server.address_of(listener)))
     return Outcome({"stopped": True}, lambda console: console.print("stopped"))
 
 
@@ -55,6 +55,11 @@ def keys(
     from longtale.feedback.stores import open_store
 
     project = open_project(config)
+    if project.settings.serve.store == "memory:":
+        raise SettingsError(
+            "serve.store is 'memory:', so that a key would be gone at once; name a store that "
+            "lasts, such as sqlite:///events.db"
+        )
     now = time.time_ns() // 1000
     made = new_key(Scope(scope), name, now=now)
     store = open_store(project.settings.serve.store, project.folder)
