@@ -17,6 +17,7 @@ from longtale.cli.demo import demo
 from longtale.cli.doctor import doctor
 from longtale.cli.offline import check, evaluate, init, train
 from longtale.cli.operate import keys, serve
+from longtale.cli.reliability import reliability
 from longtale.cli.settings import settings
 from longtale.cli.tuning import tune
 from longtale.errors import LongtaleError
@@ -24,7 +25,8 @@ from longtale.errors import LongtaleError
 STOPPED = 130
 EXIT_CODES = {
     0: "all is well",
-    1: "a fault of longtale; of `doctor`: something that is needed is broken",
+    1: "a fault of longtale; of `doctor`: something that is needed is broken; of `reliability`: a "
+    "promise is broken",
     2: "a wrong argument or setting",
     3: "data, a language model or a file that cannot be used",
     4: "no such user or item",
@@ -52,6 +54,7 @@ COMMANDS = (
     search,
     serve,
     keys,
+    reliability,
     settings,
     doctor,
 )

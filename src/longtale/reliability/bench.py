@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -16,7 +18,7 @@ from longtale.reliability.scale import QUICK, Scale
 from longtale.reliability.server_process import Flaw, ServerProcess, server_process
 from longtale.reliability.worlds import Worlds
 
-STORE = "events.db"
+STORE, BUNDLE = "events.db", "bundle"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Bench:
 
     def broken_by(self, flaw: Flaw) -> Bench:
         """Give the same for a mutant, which need not be tried for long."""
-        return replace(self, scale=QUICK, flaw=flaw)
+        return replace(self, scale=QUICK if self.scale.is_large else self.scale, flaw=flaw)
 
     def room(self) -> Path:
         """Give an empty folder."""
@@ -46,12 +48,14 @@ class Bench:
 
         Args:
             bundle: what answers.
-            folder: where its store lies.
+            folder: where its store and its own copy of the bundle lie.
             serve: changes in the section `serve`.
         """
+        own = folder / BUNDLE
+        if not own.exists():  # a service writes a bundle again when it forgets somebody
+            shutil.copytree(bundle, own, copy_function=os.link)
         values: Mapping[str, Any] = {"port": 0, "store": f"sqlite:///{STORE}", **serve}
-        settings = LongtaleSettings.parse({"bundle": str(bundle), "serve": dict(values)})
-        return Project(settings, folder)
+        return Project(LongtaleSettings.parse({"bundle": BUNDLE, "serve": values}), folder)
 
     def running(self, project: Project) -> AbstractContextManager[Running]:
         """Serve a project in this process, with all its parts at hand."""

@@ -7,21 +7,21 @@ as proven where the trial is passed and its mutant is caught.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from longtale.errors import LongtaleError, MissingExtraError
 from longtale.recommend.answer import Json
 from longtale.reliability.bench import Bench
+from longtale.reliability.scale import Misses
 from longtale.reliability.server_process import Flaw
 
 TOLERANCE = 3.0
-"""A figure of speed may miss its target by this factor on a machine that does other things too."""
-Misses = Literal["strict", "tolerant"]
-"""Whether speed decides as it stands in the targets, or only beyond `TOLERANCE`."""
+"""By this factor a figure of speed may miss its target where that is tolerated."""
 
 
 class NotTriedError(LongtaleError):
@@ -108,6 +108,7 @@ class Verdict:
         detail: what is not as promised, or why it was not tried.
         is_mutant_caught: None where nothing was tried.
         mutant_detail: what the trial found wrong with the mutant.
+        slowness: the worst figure of speed over its target; 0 where speed is not promised.
         seconds: how long both took.
     """
 
@@ -120,6 +121,7 @@ class Verdict:
     detail: str = ""
     is_mutant_caught: bool | None = None
     mutant_detail: str = ""
+    slowness: float | None = 0.0
     seconds: float = 0.0
 
     @property
@@ -148,10 +150,11 @@ def tried(guarantee: Guarantee, bench: Bench, misses: Misses) -> Verdict:
     return replace(
         untried,
         state=_state(outcome, misses),
-        measured=outcome.measured,
+        measured={name: _finite(value) for name, value in outcome.measured.items()},
         detail=outcome.detail,
         is_mutant_caught=not broken.passes("tolerant"),
         mutant_detail=broken.detail,
+        slowness=round(outcome.slowness, 2) if math.isfinite(outcome.slowness) else None,
         seconds=round(time.perf_counter() - begun, 1),
     )
 
@@ -160,3 +163,8 @@ def _state(outcome: Outcome, misses: Misses) -> State:
     if not outcome.passes(misses):
         return State.BROKEN
     return State.KEPT if outcome.passes("strict") else State.SLOW
+
+
+def _finite(value: Json) -> Json:
+    """Give a figure as JSON can hold it: what was never reached is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

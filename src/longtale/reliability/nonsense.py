@@ -154,20 +154,20 @@ class Nonsense:
     def _bad_query(self, endpoint: Endpoint) -> bytes:
         names = [*_fields(endpoint), "n", "unknown"]
         words = [f"{self._one_of(names)}={self._one_of(WORDS)}" for _ in range(3)]
-        path = f"{_filled(endpoint.path)}?{'&'.join(words)}"
+        path = f"{filled(endpoint.path)}?{'&'.join(words)}"
         return request(self._url, path, method=endpoint.method, headers=self._key)
 
     def _bad_packing(self, endpoint: Endpoint) -> bytes:
         packing, body = self._one_of(_packed())
         headers = {**self._key, "Content-Encoding": packing}
-        path = _filled(endpoint.path)
+        path = filled(endpoint.path)
         return request(self._url, path, method="POST", body=body, headers=headers)
 
     def _raw(self, endpoint: Endpoint) -> bytes:
         return self._one_of(RAW)
 
     def _sent(self, endpoint: Endpoint, body: bytes) -> bytes:
-        path = _filled(endpoint.path)
+        path = filled(endpoint.path)
         return request(self._url, path, method=endpoint.method, body=body, headers=self._key)
 
     def _one_of(self, among: Sequence[Any]) -> Any:
@@ -206,7 +206,8 @@ _ENDPOINTS = tuple(
 )
 
 
-def _filled(path: str) -> str:
+def filled(path: str) -> str:
+    """Give the path of an endpoint with a name in place of each brace."""
     names: Mapping[str, str] = {"{what}": "events", "{user}": "u1", "{item}": "i1"}
     for name, value in names.items():
         path = path.replace(name, value)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Misses = Literal["strict", "tolerant"]
+"""Whether speed decides as the targets say, or only where it misses them by far: a machine may do
+other things too."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Scale:
         n_texts: texts with personal data.
         n_explained: users whose slates are explained.
         is_large: try speed with 100,000 items and 1,000,000 events, and their training.
+        misses: whether a figure of speed that misses its target decides.
     """
 
     name: str
@@ -48,6 +54,7 @@ class Scale:
     n_texts: int
     n_explained: int
     is_large: bool
+    misses: Misses
 
 
 QUICK = Scale(
@@ -56,8 +63,8 @@ QUICK = Scale(
     n_power_losses=60,
     n_events=300,
     n_batches=12,
-    load_s=2.0,
-    overload_s=4.0,
+    load_s=1.5,
+    overload_s=3.0,
     n_bulk=10_000,
     n_singles=60,
     n_writes=20,
@@ -67,8 +74,9 @@ QUICK = Scale(
     n_swaps=6,
     n_flips=150,
     n_texts=260,
-    n_explained=8,
+    n_explained=5,
     is_large=False,
+    misses="tolerant",
 )
 FULL = Scale(
     name="full",
@@ -89,4 +97,5 @@ FULL = Scale(
     n_texts=2_600,
     n_explained=100,
     is_large=True,
+    misses="strict",
 )

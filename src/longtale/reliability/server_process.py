@@ -17,8 +17,10 @@ from functools import cache
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import RLock
 
 import httpx
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from longtale.recommend.project import Project
 from longtale.reliability.running import START_S, asking
@@ -94,9 +96,14 @@ def server_process(project: Project, *, flaw: Flaw | None = None) -> Iterator[Se
 
 def started(function: Callable[..., None], *arguments: object) -> BaseProcess:
     """Start a function in a process of its own, which ends with this one."""
-    process = _context().Process(target=function, args=arguments, daemon=True)
+    process = _context().Process(target=_begun, args=(function, *arguments), daemon=True)
     process.start()
     return process
+
+
+def _begun(function: Callable[..., None], *arguments: object) -> None:
+    tqdm.set_lock(RLock())  # its own is one of several processes, and stays behind after a kill
+    function(*arguments)
 
 
 @cache

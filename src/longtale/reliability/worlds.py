@@ -24,8 +24,20 @@ SOURCES = ("popular", "rising", "item_knn", "ease", "semantic")
 """Retrievers that are trained in seconds, a rung of the ladder among them."""
 FEW_SOURCES = ("popular", "semantic")
 """Those of the second edition, so that each slate shows which model made it."""
-N_ITEMS, N_USERS, N_EVENTS = 300, 200, 4_000
-MANY_ITEMS, MANY_USERS, MANY_EVENTS = 100_000, 50_000, 1_000_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a generated world is."""
+
+    n_users: int
+    n_items: int
+    n_events: int
+
+
+N_USERS, N_ITEMS = 200, 300
+SMALL = Size(N_USERS, N_ITEMS, 4_000)
+LARGE = Size(50_000, 100_000, 1_000_000)
 
 
 @dataclass
@@ -41,8 +53,7 @@ class Worlds:
     @cached_property
     def small(self) -> Path:
         """Generated, for what does not depend on size."""
-        dataset = generated(generator(0, "small world"), N_USERS, N_ITEMS, N_EVENTS)
-        return self._trained("small", dataset, SOURCES)
+        return self._trained("small", _generated(SMALL), SOURCES)
 
     @cached_property
     def other_small(self) -> Path:
@@ -64,8 +75,7 @@ class Worlds:
     @cached_property
     def large(self) -> Path:
         """Generated, of the size that the guarantees speak of."""
-        dataset = generated(generator(0, "large world"), MANY_USERS, MANY_ITEMS, MANY_EVENTS)
-        return self._trained("large", dataset, SOURCES)
+        return self._trained("large", _generated(LARGE), SOURCES)
 
     @cached_property
     def _films(self) -> Dataset:
@@ -80,6 +90,11 @@ class Worlds:
 def trial_settings(sources: Sequence[str]) -> LongtaleSettings:
     """Give settings that need neither torch nor a language model."""
     return LongtaleSettings.parse({"encode": {"model": "hashed"}, "models": {"use": list(sources)}})
+
+
+def _generated(size: Size) -> Dataset:
+    rng = generator(0, "generated world")
+    return generated(rng, size.n_users, size.n_items, size.n_events)
 
 
 def _edition(dataset: Dataset, name: str) -> Dataset:
