@@ -72,11 +72,12 @@ def test_an_added_file_is_refused(bundle: Path) -> None:
         sealed.verified(bundle)
 
 
-def test_a_part_that_became_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["b.bin", "manifest.json", "manifest.sha256"])
+def test_a_file_that_became_a_link_is_refused(name: str, bundle: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.bin"
-    outside.write_bytes((bundle / "b.bin").read_bytes())
-    (bundle / "b.bin").unlink()
-    (bundle / "b.bin").symlink_to(outside)
+    outside.write_bytes((bundle / name).read_bytes())
+    (bundle / name).unlink()
+    (bundle / name).symlink_to(outside)
     with pytest.raises(BundleCorruptError, match="is a link"):
         sealed.verified(bundle)
 

@@ -89,7 +89,7 @@ def verified(folder: Path) -> dict[str, Any]:
     """
     manifest = _manifest(folder)
     parts: dict[str, dict[str, Any]] = manifest["parts"]
-    for name in parts:
+    for name in (MANIFEST, _SEAL, *parts):
         _check_inside(folder, name)
     found = {
         path.relative_to(folder).as_posix()
