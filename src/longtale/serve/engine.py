@@ -274,9 +274,10 @@ class Engine:
 
 
 def warmed(recommender: Recommender) -> Recommender:
-    """Give the same recommender, ready to answer in its usual time."""
+    """Give the same recommender, ready to answer and to search in its usual time."""
     try:
         recommender.recommend(n=1)
+        _ = recommender.searching
     except StoreError:
         raise
     except LongtaleError as error:
