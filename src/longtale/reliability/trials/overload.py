@@ -38,7 +38,7 @@ def overload(bench: Bench) -> Outcome:
         most = peak(server.url, users, seconds=seconds)
         rate = max(1.0, TIMES_CAPACITY * most)
         lasts_s = bench.scale.overload_s
-        rates = [(rate, lasts_s), (max(1.0, most / 4), 2 * RECOVERY_S)]
+        rates = [(rate, lasts_s), (max(1.0, most / 4), RECOVERY_S + 1)]
         timed = open_loops(server.url, make, rates)
         is_alive = server.process.is_alive()
     during = [each for each in timed if each.at < lasts_s]
