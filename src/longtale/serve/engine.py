@@ -278,8 +278,6 @@ def warmed(recommender: Recommender) -> Recommender:
     try:
         recommender.recommend(n=1)
         _ = recommender.searching
-    except StoreError:
-        raise
     except LongtaleError as error:
         log.warn("a model could not be tried", reason=str(error))
     return recommender
