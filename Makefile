@@ -14,10 +14,10 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 TESTS := -m pytest -q -n auto --maxprocesses 4
 # The suite runs in several processes, with one thread of linear algebra each.
-check test test-core test-slow: export OMP_NUM_THREADS ?= 1
+check test test-core reliability test-slow: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install services demo lint check test test-core test-slow format docs constraints bench clean
+.PHONY: help install services demo lint check test test-core reliability test-slow format docs constraints bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,11 @@ test-core: services $(CORE)/installed  ## the fast tests where torch is not inst
 	! $(CORE)/bin/python -c 'import torch' 2>/dev/null
 	! $(CORE)/bin/python -c 'import transformers' 2>/dev/null
 	$(CORE)/bin/python $(TESTS) --doctest-ignore-import-errors -m 'not slow and not torch'
+
+# Speed is for a quiet machine: `longtale reliability run` says it, no gate asks for it.
+reliability: services install  ## try what the service promises, all but speed, a little of each
+	$(BIN)/longtale reliability run --quick --out build/reliability \
+		--without ingest --without reads --without overload
 
 test-slow: install  ## the tests that take minutes
 	$(BIN)/python $(TESTS) -m slow
