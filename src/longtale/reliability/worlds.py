@@ -53,7 +53,7 @@ class Worlds:
     @cached_property
     def small(self) -> Path:
         """Generated, for what does not depend on size."""
-        return self._trained("small", _generated(SMALL), SOURCES)
+        return self.generated(SMALL)
 
     @cached_property
     def other_small(self) -> Path:
@@ -75,7 +75,14 @@ class Worlds:
     @cached_property
     def large(self) -> Path:
         """Generated, of the size that the guarantees speak of."""
-        return self._trained("large", _generated(LARGE), SOURCES)
+        return self.generated(LARGE)
+
+    def generated(self, size: Size) -> Path:
+        """Give a generated world of a size, trained anew."""
+        dataset = generated(
+            generator(0, "generated world"), size.n_users, size.n_items, size.n_events
+        )
+        return self._trained(f"generated-{size.n_items}-{size.n_events}", dataset, SOURCES)
 
     @cached_property
     def _films(self) -> Dataset:
@@ -90,11 +97,6 @@ class Worlds:
 def trial_settings(sources: Sequence[str]) -> LongtaleSettings:
     """Give settings that need neither torch nor a language model."""
     return LongtaleSettings.parse({"encode": {"model": "hashed"}, "models": {"use": list(sources)}})
-
-
-def _generated(size: Size) -> Dataset:
-    rng = generator(0, "generated world")
-    return generated(rng, size.n_users, size.n_items, size.n_events)
 
 
 def _edition(dataset: Dataset, name: str) -> Dataset:
