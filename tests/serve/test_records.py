@@ -330,11 +330,14 @@ def test_who_was_forgotten_is_in_no_file_of_the_store_nor_of_a_bundle(shop, tmp_
     client.get(f"/v1/recommend/{quote(user)}")
     client.get("/v1/search", params={"q": "love", "user": user})
     keep_slates(service)
-    assert client.post(f"{path}/forget").json()["verified"] is True
-    service.close()
     files = [file for file in project.folder.rglob("*") if file.is_file()]
-    assert len(files) > 10
-    assert not [file for file in files if user.encode() in file.read_bytes()]
+    assert [file for file in files if user.encode() in file.read_bytes()]
+    assert client.post(f"{path}/forget").json()["verified"] is True
+    for end in (lambda: None, service.close):
+        end()
+        files = [file for file in project.folder.rglob("*") if file.is_file()]
+        assert len(files) > 10
+        assert not [file for file in files if user.encode() in file.read_bytes()]
 
 
 def test_a_user_of_the_data_is_forgotten_in_the_bundles_too(shop, tmp_path):
@@ -355,3 +358,20 @@ def test_the_receipt_tells_nobody_who_it_was(client, service):
     assert "ann" not in repr(service.store.read(0, 99))
     service.append([event("ann", "i1"), record(RecordKind.TASTE, "ann", {"muted": ["i2"]})])
     assert history(service.engine, "ann") == ["i1"]
+
+
+def test_a_slate_that_was_under_way_when_its_user_was_forgotten_goes_too(
+    client, service, monkeypatch
+):
+    client.post("/v1/events", json={"kind": "view", "user": "ann", "item": "i1"})
+    forget = service.engine.forget
+
+    def forget_while_answering(user, **more):
+        client.get(f"/v1/recommend/{user}")
+        return forget(user, **more)
+
+    monkeypatch.setattr(service.engine, "forget", forget_while_answering)
+    receipt = client.post("/v1/users/ann/forget").json()
+    assert receipt["removed"]["slates_not_written_yet"] + receipt["removed"]["slate"] == 1
+    keep_slates(service)
+    assert service.store.slates_of("ann", 9) == []
