@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from starlette.testclient import TestClient
-from tests.serve.conftest import asking, copy_of
 from tests.test_documents import ROOT, blocks_of
 
 from longtale.serve.app import ENDPOINTS
-from longtale.serve.opening import open_service
 from longtale.serve.standing import EVALUATIONS
 
 PAGE = ROOT / "docs" / "service.md"
@@ -53,14 +48,6 @@ def sent(client: TestClient, line: str, names: dict[str, str]):
     form = {"content-type": "application/x-www-form-urlencoded"}  # what curl says of -d
     headers = {} if content is None else form
     return client.request(method, f"http://{url}", content=content, headers=headers)
-
-
-@pytest.fixture(scope="module")
-def client(shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    folder: Path = tmp_path_factory.mktemp("page")
-    service = open_service(copy_of(shop, folder / "shop"))
-    yield asking(service)
-    service.close()
 
 
 def test_every_request_on_the_page_is_answered(client):
