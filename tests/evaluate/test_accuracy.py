@@ -189,6 +189,13 @@ def test_auc_has_no_value_without_targets_or_without_others():
     assert np.isnan(accuracy.auc(ranks)).all()
 
 
+def test_of_tied_targets_no_more_are_counted_than_there_are_places():
+    scores = np.zeros((1, 4), dtype=np.float32)
+    ranks = target_ranks(scores, Histories.of([[0, 1, 2, 3]]))
+    assert accuracy.precision(ranks, 3).tolist() == [1]
+    assert accuracy.recall(ranks, 3).tolist() == [0.75]
+
+
 @pytest.mark.parametrize("metric", METRICS_AT_K)
 @pytest.mark.parametrize("k", [1, 3, 50])
 @settings(max_examples=30)

@@ -243,4 +243,5 @@ def auc(ranks: TargetRanks) -> Values:
 
 
 def _hits(ranks: TargetRanks, k: int) -> Values:
-    return ranks.total(ranks.ranks <= k)
+    """Count targets in the first k places; of tied ones, which share a rank, no more than fit."""
+    return np.minimum(ranks.total(ranks.ranks <= k), k)
