@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from longtale.errors import MissingExtraError
@@ -93,6 +94,15 @@ def test_what_cannot_be_tried_is_neither_kept_nor_broken(bench, error):
     verdict = tried(guarantee(run), bench, "strict")
     assert (verdict.state, verdict.detail) == (State.NOT_TRIED, str(error))
     assert verdict.is_proven
+
+
+def test_a_service_that_does_not_answer_breaks_its_promise(bench):
+    def run(_: Bench) -> Outcome:
+        raise httpx.ReadTimeout("timed out")
+
+    verdict = tried(guarantee(run), bench, "strict")
+    assert verdict.state is State.BROKEN
+    assert "ReadTimeout('timed out')" in verdict.detail
 
 
 def test_a_mutant_is_tried_with_little_and_in_every_process(bench):

@@ -14,12 +14,15 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+import httpx
+
 from longtale.errors import LongtaleError, MissingExtraError
 from longtale.recommend.answer import Json
 from longtale.reliability.bench import Bench
 from longtale.reliability.scale import Misses
 from longtale.reliability.server_process import Flaw
 
+_LONGEST = 300
 TOLERANCE = 3.0
 """By this factor a figure of speed may miss its target where that is tolerated."""
 
@@ -142,9 +145,9 @@ def tried(guarantee: Guarantee, bench: Bench, misses: Misses) -> Verdict:
         guarantee.name, guarantee.promise, guarantee.target, mutant.what, State.NOT_TRIED
     )
     try:
-        outcome = guarantee.run(bench)
+        outcome = _outcome(guarantee.run, bench)
         with mutant.flaw():
-            broken = guarantee.run(bench.broken_by(mutant.flaw))
+            broken = _outcome(guarantee.run, bench.broken_by(mutant.flaw))
     except (NotTriedError, MissingExtraError) as error:
         return replace(untried, detail=str(error))
     return replace(
@@ -157,6 +160,14 @@ def tried(guarantee: Guarantee, bench: Bench, misses: Misses) -> Verdict:
         slowness=round(outcome.slowness, 2) if math.isfinite(outcome.slowness) else None,
         seconds=round(time.perf_counter() - begun, 1),
     )
+
+
+def _outcome(run: Trial, bench: Bench) -> Outcome:
+    """Give what a trial found; that the service answers nothing, or a refusal, is a finding too."""
+    try:
+        return run(bench)
+    except httpx.HTTPError as error:
+        return Outcome({}, False, f"it could not be tried to the end: {error!r}"[:_LONGEST])
 
 
 def _state(outcome: Outcome, misses: Misses) -> State:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from longtale import __version__
+from longtale import __version__, log
 from longtale.errors import SettingsError, did_you_mean
 from longtale.recommend.cost import NoProgress, Progress
 from longtale.reliability.bench import Bench
@@ -84,11 +84,13 @@ def run_suite(
     shown = NoProgress() if progress is None else progress
     begun, began_at = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     verdicts = []
-    with tempfile.TemporaryDirectory(prefix="longtale-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="longtale-") as folder:
         bench = Bench(scale, Worlds(Path(folder)))
         for guarantee in chosen:
-            with shown.stage(guarantee.name, total=None):
-                verdicts.append(tried(guarantee, bench, scale.misses))
+            with shown.stage(guarantee.name, total=None), _quiet():
+                verdict = tried(guarantee, bench, scale.misses)
+            verdicts.append(verdict)
+            log.info("guarantee tried", name=verdict.name, state=verdict.state, s=verdict.seconds)
     seconds = round(time.perf_counter() - begun, 1)
     return Report(scale.name, verdicts, _machine(), began_at, seconds)
 
