@@ -163,10 +163,10 @@ def tried(guarantee: Guarantee, bench: Bench, misses: Misses) -> Verdict:
 
 
 def _outcome(run: Trial, bench: Bench) -> Outcome:
-    """Give what a trial found; that the service answers nothing, or a refusal, is a finding too."""
+    """Give what a trial found; that the service is gone, or answers nothing, is a finding too."""
     try:
         return run(bench)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, ProcessLookupError) as error:
         return Outcome({}, False, f"it could not be tried to the end: {error!r}"[:_LONGEST])
 
 

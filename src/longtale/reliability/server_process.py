@@ -61,15 +61,25 @@ class ServerProcess:
         self.process.join(_END_S)
 
     def memory_mb(self) -> float:
-        """Give how much of its memory is in use."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        """Give how much of its memory is in use.
+
+        Raises:
+            ProcessLookupError: it is gone.
+        """
+        pages = int(self._told("statm").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / _MB
 
     def cpu_s(self) -> float:
-        """Give the CPU time that it has used."""
+        """Give the CPU time that it has used; raises as `memory_mb` does."""
         # Fields 14 and 15 of proc(5), counted behind the name, which may hold anything.
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = self._told("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _told(self, file: str) -> str:
+        try:
+            return Path(f"/proc/{self.pid}/{file}").read_text()
+        except FileNotFoundError:
+            raise ProcessLookupError(f"process {self.pid} is gone") from None
 
 
 @contextmanager
