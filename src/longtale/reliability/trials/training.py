@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -116,7 +114,7 @@ def _trained(
     deadline = time.monotonic() + _PATIENCE_S
     while process.is_alive() and time.monotonic() < deadline:
         if until is not None and until in {mark.get("began") for mark in _read(marks)}:
-            os.kill(int(process.pid or 0), signal.SIGKILL)
+            process.kill()
         process.join(_POLL_S)
     return [mark for mark in _read(marks) if "stage" in mark]
 
