@@ -97,7 +97,7 @@ def test_a_token_is_in_no_answer_and_no_log(path, caplog):
             tell(path, ("authorization", f"{how} {t}")) for t in tokens for how in ("Bearer", "")
         ]
     for token in tokens:
-        assert token.rpartition("_")[2] not in str(told) + caplog.text
+        assert token.split("_", 2)[-1] not in str(told) + caplog.text
 
 
 def test_a_key_opens_from_the_moment_the_ring_has_it():
