@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from longtale.arrays import DAY, microseconds
 from longtale.data.catalog import Catalog, TextField
 from longtale.data.vocabulary import Vocabulary
+from longtale.errors import DataError
 from longtale.schema import Column, Role
 from longtale.serve.documents import (
     DocumentError,
@@ -159,6 +160,23 @@ def test_a_catalogue_without_any_attribute_gets_those_of_availability():
     bare = with_availability(Catalog(Vocabulary.of(["a", "b"], noun="item"), pl.DataFrame()))
     assert bare.frame.height == 2
     assert bare.available(0).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("column", [[None, None], [True, None]])
+def test_columns_of_availability_without_any_value_can_be_put(column):
+    plain = Catalog(Vocabulary.of(["a", "b"], noun="item"), pl.DataFrame({"hidden": column}))
+    found = with_availability(plain)
+    assert cells(found, {"hidden": True, "available_from": "2026-01-01"})["hidden"] is True
+    assert with_availability(found) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("hidden", [0, 1]), ("available_until", ["2026-01-01", None])]
+)
+def test_a_column_that_only_looks_like_availability_is_refused_with_the_remedy(name, values):
+    other = Catalog(Vocabulary.of(["a", "b"], noun="item"), pl.DataFrame({name: values}))
+    with pytest.raises(DataError, match=f"data.items.{name} = '{name}', and train again"):
+        with_availability(other)
 
 
 # RFC 7396, appendix A

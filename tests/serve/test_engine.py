@@ -521,3 +521,36 @@ def test_threads_that_write_at_once_lose_nothing(engine):
     for thread in range(n_threads):
         for step in range(n_each):
             assert history(engine, f"t{thread}-{step}") == ["i0"]
+
+
+def test_swaps_under_load_fail_no_answer_and_lose_no_event(engine, recommender):
+    """Each answer is of one model, and no later one of a reader knows less than one before."""
+    versions = (recommender.version, "second")
+    is_over, wrong = threading.Event(), []
+
+    def look(user: str) -> None:
+        last = n_asked = 0
+        while not is_over.is_set() or n_asked < 3:
+            try:
+                engine.append([event(user, f"i{n_asked % 7}")])
+                found = ask(engine, user)
+            except Exception as error:  # noqa: BLE001  whatever it is, no reader may see it
+                wrong.append(error)
+                return
+            if found.model_version not in versions or found.seq < last:
+                wrong.append((found.model_version, found.seq, last))
+            if f"i{n_asked % 7}" in ids(found):
+                wrong.append((user, n_asked))
+            last, n_asked = found.seq, n_asked + 1
+
+    readers = [threading.Thread(target=look, args=(f"reader {k}",)) for k in range(3)]
+    for reader in readers:
+        reader.start()
+    for k in range(8):
+        engine.promote(versions[(k + 1) % 2], told(versions[(k + 1) % 2]))
+        engine.renew()
+    is_over.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert ask(engine).model_version == recommender.version

@@ -16,6 +16,7 @@ from longtale import log
 from longtale.arrays import microseconds
 from longtale.data.catalog import Catalog
 from longtale.data.record import Body
+from longtale.errors import DataError
 from longtale.recommend.answer import Json
 from longtale.recommend.present import plain
 from longtale.schema import LIST_SEPARATORS, Column
@@ -62,18 +63,23 @@ class Indexed:
 
 
 def with_availability(catalog: Catalog) -> Catalog:
-    """Give the catalogue with the columns of availability."""
-    missing = [
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in AVAILABILITY.items()
-        if name not in catalog.frame.columns
-    ]
-    if not missing:
+    """Give the catalogue with the columns of availability, whatever columns it has.
+
+    Raises:
+        DataError: a column is called so and holds something else.
+    """
+    schema = catalog.frame.schema
+    lacking = [n for n in AVAILABILITY if isinstance(schema.get(n, pl.Null()), pl.Null)]
+    for name in AVAILABILITY.keys() - set(lacking):
+        if not isinstance(schema[name], type(AVAILABILITY[name])):
+            raise DataError(
+                f"the catalogue's column '{name}' holds {schema[name]}, and says when an item can "
+                f"be shown; name it in the settings, data.items.{name} = '{name}', and train again"
+            )
+    if not lacking:
         return catalog
-    if not catalog.frame.columns:
-        frame = pl.select(pl.repeat(None, len(catalog), dtype=pl.Boolean).alias(Column.HIDDEN))
-        return with_availability(Catalog(catalog.items, frame, catalog.text_fields))
-    frame = catalog.frame.with_columns(missing)
+    empty = {name: pl.Series(name, [None] * len(catalog), AVAILABILITY[name]) for name in lacking}
+    frame = catalog.frame.with_columns(**empty) if schema else pl.DataFrame(empty)
     return Catalog(catalog.items, frame, catalog.text_fields)
 
 
