@@ -248,7 +248,7 @@ class SlateKeeper:
                 self._changed.wait_for(lambda: self._is_closed, timeout=self._pause_s)
                 if self._waiting or self._is_closed:
                     break  # else all that waited was forgotten in the pause
-            self._is_writing = True
+            self._is_writing = bool(self._waiting)
             return list(islice(self._waiting.values(), self._max_batch))
 
     def _keep(self, batch: Sequence[KeptSlate]) -> bool:

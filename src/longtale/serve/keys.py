@@ -30,9 +30,9 @@ class Scope(StrEnum):
     READ = "read"
     """Ask: recommend, search, explain."""
     WRITE = "write"
-    """Tell: events, items, users, tastes."""
+    """Tell: events, items, users, tastes, rules."""
     ADMIN = "admin"
-    """Decide: rules, models, keys, forgetting."""
+    """Decide: models, keys, exports, forgetting."""
 
     def reaches(self, needed: Scope) -> bool:
         """Say whether this scope is enough where another is needed."""
