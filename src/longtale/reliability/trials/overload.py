@@ -24,6 +24,8 @@ TIMES_CAPACITY = 5.0
 LEAST_GOODPUT, ADMITTED_P99_MS, REFUSED_P99_MS, RECOVERY_S = 0.9, 250.0, 10.0, 5.0
 _REFUSED = (429, 503)
 _N_AFTER = 20
+_NEARLY_ALL = 0.9
+_FILLED_S = 0.5  # after which the line before a server is as long as it gets
 
 
 def overload(bench: Bench) -> Outcome:
@@ -69,8 +71,9 @@ def _judged(
 ) -> Outcome:
     admitted, refused = with_status(timed, 200), with_status(timed, *_REFUSED)
     lasted_s = max((each.at for each in timed), default=0.0) or 1.0
-    in_time = [each for each in admitted if each.at + each.took_ms / 1000 <= lasted_s]
-    goodput = len(in_time) / lasted_s / max(peak, 1e-9)
+    ends = [each.at + each.took_ms / 1000 for each in admitted]
+    n_steady = sum(_FILLED_S <= end <= lasted_s for end in ends)
+    goodput = n_steady / max(lasted_s - _FILLED_S, 1e-9) / max(peak, 1e-9)
     others = [each for each in timed if each.told.status not in (200, *_REFUSED)]
     unexplained = [each for each in refused if not each.told.has_header("retry-after")]
     recovery_s = _recovery_s(after, usual)
@@ -102,7 +105,11 @@ def _judged(
 
 
 def _recovery_s(after: Sequence[Timed], usual: Sequence[Timed]) -> float:
-    """Give from when on, after the load, requests are answered as they were before it."""
+    """Give from which second on, after the load, nearly all are answered as they were before it."""
     limit_ms = 2 * percentile(usual, 99) + 50
-    bad = [each.at for each in after if each.told.status != 200 or each.took_ms > limit_ms]
-    return max(bad, default=0.0)
+    seconds: dict[int, list[bool]] = {}
+    for each in after:
+        is_normal = each.told.status == 200 and each.took_ms <= limit_ms
+        seconds.setdefault(int(each.at), []).append(is_normal)
+    bad = [second + 1 for second, are in seconds.items() if sum(are) < _NEARLY_ALL * len(are)]
+    return float(max(bad, default=0))
