@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,26 @@ def test_users_who_are_forgotten_at_the_same_time_are_all_forgotten(bundle: Path
     with ThreadPoolExecutor(len(users)) as pool:
         assert all(pool.map(lambda user: forget(bundle, user), users))
     assert not {*users} & {*load(bundle).dataset.users.ids}
+
+
+def test_a_training_that_ends_while_somebody_is_forgotten_is_kept(
+    recommender: Recommender, bundle: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(6):
+            new = replace(recommender.without_user(0), version=f"training {n}")
+            forgetting = pool.submit(forget, bundle, f"user {n + 1}")
+            pool.submit(save, new, bundle).result()
+            forgetting.result()
+            assert load(bundle).version == f"training {n}"
+
+
+def test_a_service_that_starts_while_somebody_is_forgotten_finds_the_bundle(bundle: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        forgetting = pool.submit(lambda: [forget(bundle, f"user {n}") for n in range(4)])
+        while not forgetting.done():
+            load(bundle)
+        assert all(forgetting.result())
 
 
 def test_no_source_keeps_anything_of_a_forgotten_user(bundle: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,66 @@ def test_a_new_bundle_takes_the_old_ones_place(bundle: Path) -> None:
         sealed.seal(draft, {"version": "v2"})
     assert sealed.verified(bundle)["version"] == "v2"
     assert not (bundle / "b.bin").exists()
+
+
+def _write_again(folder: Path, version: str) -> None:
+    with sealed.alone(folder), sealed.writing(folder) as draft:
+        (draft / "b.bin").write_bytes(version.encode() * 1000)
+        sealed.seal(draft, {"version": version})
+
+
+def _versions_while_written(folder: Path, n_times: int, read: Callable[[], str]) -> list[str]:
+    with ThreadPoolExecutor(2) as pool:
+        written = pool.submit(lambda: [_write_again(folder, f"v{n}") for n in range(n_times)])
+        found = [read()]
+        while not written.done():
+            found.append(read())
+        written.result()
+    return found
+
+
+def test_who_reads_while_another_writes_finds_a_whole_bundle(bundle: Path) -> None:
+    def read() -> str:
+        with sealed.reading(bundle):
+            return str(sealed.verified(bundle)["version"])
+
+    found = _versions_while_written(bundle, 40, read)
+    assert len(set(found)) > 1
+    assert sealed.verified(bundle)["version"] == "v39"
+
+
+def test_a_manifest_is_told_while_another_writes(bundle: Path) -> None:
+    def read() -> str:
+        return str(json.loads(sealed.told(bundle))["version"])
+
+    assert len(set(_versions_while_written(bundle, 40, read))) > 1
+
+
+def test_a_bundle_is_put_back_when_its_writer_was_killed(bundle: Path) -> None:
+    bundle.rename(bundle.with_name(".bundle.retired"))
+    bundle.with_name(".bundle.lock").touch()
+    with sealed.reading(bundle):
+        assert sealed.verified(bundle)["version"] == "v1"
+
+
+def test_what_a_killed_writer_left_is_gone_once_another_writes(bundle: Path) -> None:
+    for left in (".bundle.draft", ".bundle.retired"):
+        bundle.with_name(left).mkdir()
+        (bundle.with_name(left) / "users.parquet").write_bytes(b"somebody")
+    _write_again(bundle, "v2")
+    assert {path.name for path in bundle.parent.iterdir()} == {"bundle", ".bundle.lock"}
+
+
+def test_reading_where_nothing_is_leaves_nothing(tmp_path: Path) -> None:
+    with sealed.reading(tmp_path / "typo"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_bundles_in_a_folder_are_those_in_sight_and_those_that_change_places(
+    tmp_path: Path,
+) -> None:
+    for name in ("b", ".a.retired", ".b.draft", ".b.retired"):
+        (tmp_path / name).mkdir()
+    assert sealed.bundles_in(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    assert sealed.bundles_in(tmp_path / "nowhere") == []

@@ -45,3 +45,12 @@ def test_no_shelf_need_be_there_and_what_comes_later_is_found(tmp_path):
     assert registry.manifests() == {}
     bundle(tmp_path / "models" / "new", '{"version": "n"}')
     assert registry.find("n") is not None
+
+
+def test_a_bundle_that_is_being_written_again_is_found_in_its_place(tmp_path):
+    shelf = tmp_path / "models"
+    bundle(shelf / ".kept.retired", '{"version": "k"}')  # as it is between two renames
+    bundle(shelf / ".other.draft", '{"version": "o"}')
+    (shelf / ".kept.lock").touch()
+    assert Registry(tmp_path / "bundle", shelf).manifests().keys() == {"k"}
+    assert Registry(tmp_path / "bundle", shelf).find("k") == shelf / "kept"

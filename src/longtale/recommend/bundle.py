@@ -28,7 +28,7 @@ from longtale.encode.whiten import Whitening
 from longtale.errors import BundleFormatError
 from longtale.rank.ranker import Ranker
 from longtale.recommend.assemble import restore_retriever
-from longtale.recommend.folder import alone, seal, verified, writing
+from longtale.recommend.folder import alone, reading, seal, verified, writing
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.settings import SlateSettings
@@ -44,7 +44,41 @@ def save(recommender: Recommender, folder: Path | str) -> None:
     Raises:
         BundleError: the folder exists and is no bundle.
     """
-    with writing(Path(folder)) as draft:
+    with alone(Path(folder)):
+        _save(recommender, Path(folder))
+
+
+def load(folder: Path | str) -> Recommender:
+    """Read a recommender after checking every byte; needs neither torch nor transformers.
+
+    Raises:
+        BundleFormatError: the folder is no bundle, or a newer Longtale wrote it.
+        BundleCorruptError: a part is missing, was added or changed, or leaves the folder.
+    """
+    with reading(Path(folder)):
+        return _load(Path(folder))
+
+
+def forget(folder: Path | str, user: str) -> bool:
+    """Write a bundle again without what a user did, said and is called; say whether it knew them.
+
+    What models learned from all users together stays until the next training.
+
+    Raises:
+        BundleError: as `load` does.
+    """
+    folder = Path(folder)
+    with alone(folder):  # or what one forgets comes back with what another writes
+        recommender = _load(folder)
+        row = int(recommender.dataset.users.rows([user])[0])
+        if row < 0:
+            return False
+        _save(recommender.without_user(row), folder)
+    return True
+
+
+def _save(recommender: Recommender, folder: Path) -> None:
+    with writing(folder) as draft:
         _write_dataset(recommender.dataset, draft)
         vectors = recommender.item_vectors
         _write_arrays({"vectors": vectors.vectors, **vectors.whitening.state()}, draft / "vectors")
@@ -57,14 +91,7 @@ def save(recommender: Recommender, folder: Path | str) -> None:
         seal(draft, _facts(recommender))
 
 
-def load(folder: Path | str) -> Recommender:
-    """Read a recommender after checking every byte; needs neither torch nor transformers.
-
-    Raises:
-        BundleFormatError: the folder is no bundle, or a newer Longtale wrote it.
-        BundleCorruptError: a part is missing, was added or changed, or leaves the folder.
-    """
-    folder = Path(folder)
+def _load(folder: Path) -> Recommender:
     facts = verified(folder)
     try:
         return _recommender(folder, facts)
@@ -73,23 +100,6 @@ def load(folder: Path | str) -> Recommender:
             f"the manifest of bundle '{folder}' lacks {error}, which this Longtale needs; "
             f"Longtale {facts.get('longtale')} wrote it: train again"
         ) from None
-
-
-def forget(folder: Path | str, user: str) -> bool:
-    """Write a bundle again without what a user did, said and is called; say whether it knew them.
-
-    What models learned from all users together stays until the next training.
-
-    Raises:
-        BundleError: as `load` does.
-    """
-    with alone(Path(folder)):  # or what one forgets comes back with what another writes
-        recommender = load(folder)
-        row = int(recommender.dataset.users.rows([user])[0])
-        if row < 0:
-            return False
-        save(recommender.without_user(row), folder)
-    return True
 
 
 def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from longtale.errors import BundleCorruptError, BundleError, BundleFormatError
 
@@ -37,12 +37,12 @@ def writing(folder: Path) -> Iterator[Path]:
         raise BundleError(
             f"'{folder}' exists and is no bundle, so it is not overwritten; give another folder"
         )
-    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
         yield draft
-        retired = folder.with_name(f".{folder.name}.retired-{os.getpid()}")
+        shutil.rmtree(retired, ignore_errors=True)
         if folder.exists():
             folder.rename(retired)
         draft.rename(folder)
@@ -53,18 +53,68 @@ def writing(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep other threads and processes that do the same out, from reading to writing again.
+    """Keep other threads and processes out, those who read as well as those who write.
 
     Where nothing can be written beside the folder, nobody needs to be kept out.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, fcntl.LOCK_EX, "ab"):
+        _mend(folder)
+        for left in (_beside(folder, "draft"), _beside(folder, "retired")):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Keep those out who write, while others may read too."""
+    with _locked(folder, fcntl.LOCK_SH, "ab" if (folder / MANIFEST).is_file() else "rb"):
+        _mend(folder)
+        yield
+
+
+def told(folder: Path) -> bytes:
+    """Give the manifest of a folder as it stands there, unverified.
+
+    Raises:
+        OSError: there is none.
+    """
     try:
-        lock = folder.with_name(f".{folder.name}.lock").open("ab")
-    except OSError:
+        return (folder / MANIFEST).read_bytes()
+    except FileNotFoundError:  # the folder may be changing places just now
+        with reading(folder):
+            return (folder / MANIFEST).read_bytes()
+
+
+def bundles_in(shelf: Path) -> list[Path]:
+    """Give the folders that may be bundles in another folder, which need not be there.
+
+    What is hidden is none, but for the one that stands aside while another takes its place.
+    """
+    names = (path.name for path in (shelf.iterdir() if shelf.is_dir() else ()))
+    hidden = re.compile(r"\.(.+)\.retired|[^.].*", re.DOTALL)
+    found = {match[1] or match[0] for name in names if (match := hidden.fullmatch(name))}
+    return [shelf / name for name in sorted(found)]
+
+
+@contextmanager
+def _locked(folder: Path, operation: int, mode: Literal["ab", "rb"]) -> Iterator[None]:
+    with ExitStack() as stack:
+        with suppress(OSError):
+            file = stack.enter_context(_beside(folder, "lock").open(mode))
+            fcntl.flock(file, operation)
         yield
-        return
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+
+
+def _mend(folder: Path) -> None:
+    """Put back what stood in the folder, where a writer was killed before its own did."""
+    if not folder.exists():
+        with suppress(FileNotFoundError):  # another reader was faster, or nothing stood there
+            _beside(folder, "retired").rename(folder)
+
+
+def _beside(folder: Path, role: str) -> Path:
+    return folder.with_name(f".{folder.name}.{role}")
 
 
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:

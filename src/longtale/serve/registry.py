@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longtale.recommend.folder import MANIFEST
+from longtale.recommend.folder import bundles_in, told
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,24 @@ class Registry:
 
     def folders(self) -> list[Path]:
         """Give the folders that look like bundles, the active one first."""
-        kept = sorted(self.shelf.iterdir()) if self.shelf.is_dir() else []
-        return [folder for folder in (self.active, *kept) if (folder / MANIFEST).is_file()]
+        return [folder for folder, _ in self._told()]
 
     def manifests(self) -> Mapping[str, tuple[Path, dict[str, Any]]]:
         """Give folder and manifest of each bundle by its version, unverified; faulty ones too."""
         found: dict[str, tuple[Path, dict[str, Any]]] = {}
-        for folder in self.folders():
+        for folder, text in self._told():
             try:
-                manifest = json.loads((folder / MANIFEST).read_bytes())
+                manifest = json.loads(text)
                 found.setdefault(str(manifest["version"]), (folder, manifest))
-            except (OSError, ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError):
                 continue
         return found
+
+    def _told(self) -> Iterator[tuple[Path, bytes]]:
+        """Give each folder with what its manifest says."""
+        for folder in (self.active, *bundles_in(self.shelf)):
+            with suppress(OSError):
+                yield folder, told(folder)
 
     def find(self, version: str) -> Path | None:
         """Give the folder of a version; None where there is none."""
