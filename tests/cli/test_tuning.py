@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from longtale.cli.tuning import found_toml, merged_toml
+from longtale.cli.settings_file import merged_toml
+from longtale.cli.tuning import found_toml
 from longtale.data.splits.split import ProtocolName
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.tune import Finding, Tuned
@@ -191,7 +192,7 @@ def test_a_settings_file_that_cannot_be_changed_is_left_as_it_is(poor_films, lon
     file = poor_films / "longtale.toml"
     before = file.read_bytes()
     for wrong in ("bundel = 'b'\n", before.decode()):
-        monkeypatch.setattr("longtale.cli.tuning.merged_toml", lambda *_, text=wrong: text)
+        monkeypatch.setattr("longtale.cli.settings_file.merged_toml", lambda *_, text=wrong: text)
         ran = longtale("tune", "--write", "--only", "item_knn", "--json")
         assert ran.code == 2
         assert "copy it by hand from 'tuned.toml'" in ran.json["error"]["message"]

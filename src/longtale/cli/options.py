@@ -57,12 +57,9 @@ def open_project(config: Path, changes: list[str] | None = None) -> Project:
     Raises:
         SettingsError: there is no settings file, or it or a change is not allowed.
     """
-    from longtale.recommend.project import SETTINGS_FILE, Project
-    from longtale.recommend.settings import LongtaleSettings
+    from longtale.recommend.project import Project
 
-    file = config / SETTINGS_FILE if config.is_dir() else config
-    changed = dict(map(_key_and_value, changes or ()))
-    return Project(LongtaleSettings.read(file, changes=changed), file.parent)
+    return Project.open(config, changes=dict(map(_key_and_value, changes or ())))
 
 
 def open_bundle(config: Path, bundle: Path | None) -> Recommender:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +15,12 @@ from longtale.cli.command import Outcome
 from longtale.cli.options import DEFAULT_CONFIG, Changes, Config, open_project
 from longtale.cli.progress import showing_progress
 from longtale.cli.render import safe, table_of
-from longtale.errors import MissingExtraError, SettingsError
+from longtale.cli.settings_file import (
+    backup_of,
+    require_tomlkit,
+    settings_file,
+    write_settings,
+)
 
 if TYPE_CHECKING:
     from longtale.recommend.tune import Tuned
@@ -55,8 +58,8 @@ def tune(
     """
     from longtale.recommend import tune as searching
 
-    _require_tomlkit()
-    project, file = open_project(config, changes), _settings_file(config)
+    require_tomlkit("tuning")
+    project, file = open_project(config, changes), settings_file(config)
     with showing_progress() as progress:
         with progress.stage("read data", total=None):
             dataset = project.intake().dataset
@@ -75,14 +78,16 @@ def tune(
     found = project.folder / FOUND
     if tuned.findings:
         found.write_bytes(found_toml(tuned).encode())
-    written = write and _write(tuned, file)
+    written = write and write_settings(
+        file, _changed(tuned), by_hand=f"copy it by hand from '{file.with_name(FOUND)}'"
+    )
     values = {
         "found": [asdict(finding) for finding in tuned.findings],
         "not_reached": list(tuned.not_reached),
         "stopped": tuned.is_stopped,
         "file": str(found) if tuned.findings else None,
         "written": str(file) if written else None,
-        "backup": str(_backup(file)) if written else None,
+        "backup": str(backup_of(file)) if written else None,
         "next": _next(config, only or (), changes or (), tuned, write=write),
     }
     return Outcome(values, lambda console: _draw(console, values))
@@ -102,78 +107,12 @@ def found_toml(tuned: Tuned) -> str:
     return "\n\n".join([f"# {_HEAD}", *map("\n".join, sections.values())]) + "\n"
 
 
-def merged_toml(text: str, changed: Mapping[str, object]) -> str:
-    """Put values at dotted keys into a settings file; comments and order stay.
-
-    Args:
-        text: the file.
-        changed: values by dotted key; a key whose value is None is taken out.
-    """
-    import tomlkit
-
-    document = tomlkit.parse(text)
-    for key, value in changed.items():
-        *parts, last = key.split(".")
-        section: Any = document
-        for part in parts:
-            if part not in section:
-                section[part] = tomlkit.table(is_super_table=part == "models")
-            section = section[part]
-        if value is not None:
-            section[last] = value
-        elif last in section:
-            del section[last]
-    return document.as_string()
-
-
-def _require_tomlkit() -> None:
-    try:
-        import tomlkit  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("tomlkit", extra="tune", purpose="tuning") from None
-
-
-def _settings_file(config: Path) -> Path:
-    return config / DEFAULT_CONFIG if config.is_dir() else config
-
-
-def _backup(file: Path) -> Path:
-    return file.with_name(f"{file.name}.bak")
-
-
-def _write(tuned: Tuned, file: Path) -> bool:
-    """Put what was found into the settings file; the file before is kept beside it."""
-    changed = {
+def _changed(tuned: Tuned) -> dict[str, object]:
+    return {
         f"models.{finding.name}.{key}": value
         for finding in tuned.findings
         for key, value in finding.changed.items()
     }
-    if not changed:
-        return False
-    before = file.read_bytes().decode()
-    text = merged_toml(before, changed)
-    if not _says(text, before, changed):
-        raise SettingsError(
-            f"what was found cannot be put into '{file}', which writes sections as dotted keys; "
-            f"copy it by hand from '{file.with_name(FOUND)}'"
-        )
-    shutil.copyfile(file, _backup(file))
-    unfinished = file.with_name(f"{file.name}.new")
-    unfinished.write_bytes(text.encode())
-    unfinished.replace(file)
-    return True
-
-
-def _says(text: str, before: str, changed: Mapping[str, object]) -> bool:
-    """Whether a settings file says the same as before but for what was changed."""
-    from longtale.recommend.refine import with_values
-    from longtale.recommend.settings import LongtaleSettings
-
-    expected = with_values(LongtaleSettings.parse(tomllib.loads(before)), changed)
-    try:
-        return LongtaleSettings.parse(tomllib.loads(text)) == expected
-    except SettingsError:
-        return False
 
 
 def _next(

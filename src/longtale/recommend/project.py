@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +23,20 @@ class Project:
     folder: Path
 
     @classmethod
-    def open(cls, path: Path | str) -> Project:
+    def open(cls, path: Path | str, *, changes: Mapping[str, str] | None = None) -> Project:
         """Read a project from its settings file or the folder that holds it.
+
+        Args:
+            path: the file or folder. A language model that is named by a folder lies beside it.
+            changes: values by dotted key that stand above the file's.
 
         Raises:
             SettingsError: there is no such file, or it holds what is not allowed.
         """
         path = Path(path)
         file = path / SETTINGS_FILE if path.is_dir() else path
-        return cls(LongtaleSettings.read(file), file.parent)
+        settings = LongtaleSettings.read(file, changes=changes)
+        return cls(_with_model_beside(settings, file.parent), file.parent)
 
     @property
     def bundle(self) -> Path:
@@ -52,6 +58,14 @@ class Project:
     def dataset(self) -> Dataset:
         """Read the data; as `intake`, without the account."""
         return self.intake().dataset
+
+
+def _with_model_beside(settings: LongtaleSettings, folder: Path) -> LongtaleSettings:
+    beside = folder / settings.encode.model
+    if not beside.is_dir():
+        return settings
+    encode = settings.encode.model_copy(update={"model": str(beside)})
+    return settings.model_copy(update={"encode": encode})
 
 
 def read_movielens() -> Dataset:

@@ -1,0 +1,133 @@
+"""Whether a changed language model is worth it, judged on the user's own data.
+
+Models learn from the events of neither the test nor the validation of a protocol, so that
+`longtale evaluate` under the same protocol stays honest. Of what is left some items are hidden,
+twice: by the first part training is stopped, by the second the result is judged. So a model is
+judged on items that are new to it in every way but for their text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from longtale.arrays import Floats, Mask
+from longtale.contracts import OnProgress, TextEncoder
+from longtale.data.dataset import Dataset
+from longtale.data.splits.split import Fold, ProtocolName, split
+from longtale.encode.prompt import item_texts
+from longtale.encode.whiten import Whitening
+from longtale.evaluate.accuracy import Values, ndcg, target_ranks
+from longtale.models.semantic import SemanticRetriever
+from longtale.recommend.item_vectors import ItemVectors
+from longtale.recommend.settings import LongtaleSettings
+from longtale.seeds import generator
+
+Encode = Callable[[Sequence[str]], Floats]
+
+K = 10
+NEW, ALL = "new items", "all items"
+"""Slices: hidden items ranked among themselves; what people chose next among all items."""
+_ASKED = 2048
+"""At most so many requests judge each slice."""
+_STOPPING = 256
+"""So many requests stop a training, by the last items of their histories."""
+_LAST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a model may learn from, and what it is judged by.
+
+    Args:
+        train: all that may be learned from.
+        stopping: requests for items hidden from `train`, which stop a training.
+        folds: by slice, requests that judge.
+        settings: how items are read and compared.
+        stamp: under which rules the figures are made.
+    """
+
+    train: Dataset
+    stopping: Fold
+    folds: Mapping[str, Fold]
+    settings: LongtaleSettings
+    stamp: str
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, settings: LongtaleSettings, protocol: ProtocolName | str
+    ) -> Trial:
+        """Cut a dataset.
+
+        Raises:
+            SplitError: there are too few events.
+        """
+        cut = split(dataset, ProtocolName(protocol), settings.split)
+        hidden = split(cut.validation.train, ProtocolName.COLD_ITEMS, settings.split)
+        rng = generator(settings.split.seed, "workshop")
+        folds = {NEW: _some(hidden.test, _ASKED, rng), ALL: _some(cut.validation, _ASKED, rng)}
+        stopping = _some(hidden.validation, _STOPPING, rng)
+        stopping = replace(
+            stopping,
+            queries=replace(stopping.queries, histories=stopping.queries.histories.last(_LAST)),
+        )
+        return cls(hidden.validation.train, stopping, folds, settings, cut.protocol.stamp)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The text of each item as the encoder reads it, N."""
+        catalog = self.train.catalog
+        fields = catalog.texts()
+        prompt = self.settings.encode.prompt
+        return item_texts(fields, prompt) if fields else [""] * len(catalog)
+
+    def judged(self, encoder: TextEncoder, on_progress: OnProgress = None) -> dict[str, Values]:
+        """Give nDCG@10 of the semantic retriever for each request of each slice."""
+        settings = self.settings
+        vectors = ItemVectors.fit(
+            self.train.catalog,
+            encoder,
+            prompt=settings.encode.prompt,
+            whitening=settings.encode.whitening,
+            on_progress=on_progress,
+        ).vectors
+        return {name: self._ndcg(fold, vectors) for name, fold in self.folds.items()}
+
+    def stopping_score(self, encode: Encode) -> float:
+        """Give nDCG@10 of the requests that stop a training; only their own items are encoded.
+
+        Args:
+            encode: gives float32 (n, D) unit rows of n texts.
+        """
+        fold = self.stopping
+        is_read = self._is_hidden.copy()
+        is_read[fold.queries.histories.items] = True
+        rows = np.flatnonzero(is_read)
+        found = encode([self.texts[row] for row in rows])
+        whitening = Whitening.fit(found, self.settings.encode.whitening)
+        vectors = np.zeros((fold.train.n_items, whitening.dim), dtype=np.float32)
+        vectors[rows] = whitening.apply(found)
+        return float(np.nanmean(self._ndcg(fold, vectors)))
+
+    @property
+    def _is_hidden(self) -> Mask:
+        ranked = self.stopping.ranked
+        return np.zeros(self.train.n_items, dtype=np.bool_) if ranked is None else ranked
+
+    def _ndcg(self, fold: Fold, vectors: Floats) -> Values:
+        retriever = SemanticRetriever.fit(self.train, self.settings.models.semantic, vectors)
+        found = []
+        for part in fold.batches():
+            scores = retriever.scores(part.queries)
+            ranks = target_ranks(scores, part.targets, masked=part.seen, ranked=part.ranked)
+            found.append(ndcg(ranks, K))
+        return np.concatenate(found)
+
+
+def _some(fold: Fold, n: int, rng: np.random.Generator) -> Fold:
+    if len(fold) <= n:
+        return fold
+    return fold.take(np.sort(rng.choice(len(fold), size=n, replace=False)))
