@@ -232,6 +232,14 @@ class EventStore(Protocol):
         """Keep records, all or none; they are durable when this returns."""
         ...
 
+    def append_unless_newer(self, records: Sequence[Record], seen: int) -> Appended | None:
+        """Keep records that were made of what was known up to a number, or none of them: None.
+
+        None where the log has something newer on the kind and subject of the first record, or
+        where somebody was forgotten since; nobody writes between the look and the writing.
+        """
+        ...
+
     def read(self, after: int, limit: int, *, kinds: Sequence[RecordKind] = ()) -> list[Stored]:
         """Give the next records behind a number, in order; only some kinds where they are named."""
         ...

@@ -112,6 +112,41 @@ class EventStoreLaws:
         assert appended.is_new == (False,)
         assert appended.seq == last == store.last_seq()
 
+    def test_what_was_made_of_the_latest_is_kept(self, store):
+        seen = store.append([event("a", kind=USER)]).seq
+        store.append([event("b"), event("c", kind=USER, user="bob")])
+        done = store.append_unless_newer(
+            [event("d", kind=USER), event("e", kind=RecordKind.AUDIT)], seen
+        )
+        assert (done.is_new, done.seq) == ((True, True), store.last_seq())
+        assert ids_of(store) == ["a", "b", "c", "d", "e"]
+
+    def test_what_was_made_of_what_is_not_so_any_more_is_not_kept(self, store):
+        seen = store.append([event("a", kind=USER)]).seq
+        store.append([event("b", kind=USER)])
+        assert store.append_unless_newer([event("c", kind=USER), event("d")], seen) is None
+        assert ids_of(store) == ["a", "b"]
+
+    def test_of_what_several_make_of_the_same_at_one_time_one_is_kept(self, store):
+        seen = store.append([event("a", kind=USER)]).seq
+        begin = Barrier(6)
+
+        def change(number: int) -> object:
+            begin.wait()
+            return store.append_unless_newer([event(f"c{number}", kind=USER)], seen)
+
+        with ThreadPoolExecutor(6) as pool:
+            done = list(pool.map(change, range(6)))
+        assert sum(each is not None for each in done) == 1
+        assert len(ids_of(store)) == 2
+
+    def test_what_was_made_before_somebody_was_forgotten_is_not_kept(self, store):
+        seen = store.append([event("a", kind=USER)]).seq
+        store.forget("ann")
+        store.append([event("receipt", kind=RecordKind.FORGOTTEN, user="receipt")])
+        assert store.append_unless_newer([event("c", kind=USER)], seen) is None
+        assert ids_of(store) == ["receipt"]
+
     def test_reading_goes_on_behind_a_number(self, store):
         store.append([event(f"e{k}") for k in range(7)])
         pages, after = [], 0

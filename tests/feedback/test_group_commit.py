@@ -242,6 +242,17 @@ def test_slates_are_kept_in_batches_and_found_before_and_after(store, keeper):
     assert slates.n_dropped == 0
 
 
+def test_slates_of_a_user_are_those_that_wait_and_those_that_are_kept(store, keeper):
+    slates = keeper(pause_s=0.01)
+    slates.keep(KeptSlate("kept", "ann", 1, {}))
+    wait_until(lambda: slates.n_waiting == 0, "the first is kept")
+    store.failure = AWAY
+    for at, name, user in ((2, "waits", "ann"), (3, "another's", "bob"), (3, "latest", "ann")):
+        slates.keep(KeptSlate(name, user, at, {}))
+    assert [each.id for each in slates.slates_of("ann", 9)] == ["latest", "waits", "kept"]
+    assert [each.id for each in slates.slates_of("ann", 2)] == ["latest", "waits"]
+
+
 def test_slates_wait_for_a_store_that_is_away_and_those_too_many_are_counted(store, keeper):
     slates = keeper(pause_s=0.01, max_waiting=5)
     store.failure = AWAY

@@ -8,6 +8,7 @@ from longtale.data.record import RecordKind
 from longtale.errors import BundleError, SettingsError, StoreError
 from longtale.feedback.memory_store import MemoryStore
 from longtale.recommend.project import Project
+from longtale.recommend.settings import LongtaleSettings
 from longtale.serve.keys import Scope, new_key
 from longtale.serve.opening import kinds_of, open_service
 
@@ -93,3 +94,9 @@ def test_an_address_of_no_store_is_refused(shop, changes, message):
 def test_kinds_are_those_of_the_settings(shop):
     kinds = kinds_of(shop)
     assert kinds["dismiss"].weight < 0 < kinds["buy"].weight
+
+
+@pytest.mark.parametrize("host", ["", "  "])
+def test_an_empty_address_is_refused(host):
+    with pytest.raises(SettingsError, match=r"'serve\.host' is '\s*'.*listen everywhere"):
+        LongtaleSettings.parse({"serve": {"host": host}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from typing import NoReturn
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +16,7 @@ from tests.serve.said import event, history, item, record
 from tests.serve.shop import ODD_ITEM
 
 from longtale.data.record import RecordKind
+from longtale.errors import StoreError
 from longtale.feedback.memory_store import MemoryStore
 from longtale.feedback.sqlite_store import SQLiteStore
 from longtale.serve.opening import open_service
@@ -26,6 +28,13 @@ def keep_slates(service) -> None:
     while service.keeper.n_waiting:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def raising(error: Exception):
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    return fail
 
 
 def every(client, noun: str, **query) -> list[dict]:
@@ -264,6 +273,14 @@ def test_an_export_holds_everything(client, service):
     assert told["history_in_model"] == [*before, "i9"]
     assert told["dismissed_in_model"] == ["i8"]
     assert other["slate_id"] not in json.dumps(told)
+
+
+def test_an_export_holds_a_slate_that_was_just_served(client, service, monkeypatch):
+    monkeypatch.setattr(service.store, "keep_slates", raising(StoreError("the store is away")))
+    slates = [client.get("/v1/recommend/newcomer?n=2").json()["slate_id"] for _ in range(2)]
+    assert service.store.slates_of("newcomer", 9) == []
+    told = client.get("/v1/users/newcomer/export").json()
+    assert [slate["slate_id"] for slate in told["slates"]] == slates[::-1]
 
 
 @pytest.mark.parametrize("path", ["/v1/users/nobody/export", "/v1/users/nobody/forget"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
@@ -58,6 +59,21 @@ def test_every_write_at_one_worker_is_in_the_next_answer_of_the_other(pair):
         seq = one.request(method, path, json=body).json()["seq"]
         assert gone not in shown(other, min_seq=seq)
         one, other = other, one
+
+
+def test_changes_of_one_document_at_both_workers_are_all_made(pair):
+    clients = [asking(service) for service in pair]
+    clients[0].put("/v1/users/ann", json={"about": "x"})
+
+    def change(number: int) -> int:
+        client = clients[number % 2]
+        return client.patch("/v1/users/ann", json={f"n{number}": number}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(change, range(24))) == {200}
+    pair[0].engine.catch_up()
+    whole = {"id": "ann", "about": "x", **{f"n{number}": number for number in range(24)}}
+    assert clients[0].get("/v1/users/ann").json() == whole
 
 
 def test_a_session_is_known_to_both_and_counts_each_event_once(pair):

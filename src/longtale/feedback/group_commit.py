@@ -209,6 +209,13 @@ class SlateKeeper:
         waiting = self._waiting.get(slate_id)
         return self._store.slate(slate_id) if waiting is None else waiting
 
+    def slates_of(self, user: str, n: int) -> list[KeptSlate]:
+        """Give the last n slates of a user, the latest first, also those that wait."""
+        with self._changed:
+            waiting = {slate.id: slate for slate in self._waiting.values() if slate.user == user}
+        kept = [slate for slate in self._store.slates_of(user, n) if slate.id not in waiting]
+        return sorted([*reversed(waiting.values()), *kept], key=lambda slate: -slate.at)[:n]
+
     def forget(self, user: str) -> int:
         """Drop the slates of a user that wait, and say how many; the store has its own `forget`.
 

@@ -41,11 +41,17 @@ class MemoryStore:
     def append(self, records: Sequence[Record]) -> Appended:
         rows = [row_of(record) for record in records]
         with self._opened():
-            is_new = are_new([row[0] for row in rows], self._ids)
-            for row, is_first in zip(rows, is_new, strict=True):
-                if is_first:
-                    self._add(row)
-            return Appended(self._last, is_new)
+            return self._append(rows)
+
+    def append_unless_newer(self, records: Sequence[Record], seen: int) -> Appended | None:
+        rows = [row_of(record) for record in records]
+        about = rows[0][1:3]
+        with self._opened():
+            start = bisect_right(self._log, seen, key=lambda row: row[0])
+            newer = (row[2:4] for row in self._log[start:])
+            if any(each == about or each[0] == RecordKind.FORGOTTEN for each in newer):
+                return None
+            return self._append(rows)
 
     def read(self, after: int, limit: int, *, kinds: Sequence[RecordKind] = ()) -> list[Stored]:
         with self._opened():
@@ -107,6 +113,13 @@ class MemoryStore:
 
     def close(self) -> None:
         self._is_closed = True
+
+    def _append(self, rows: Sequence[Row]) -> Appended:
+        is_new = are_new([row[0] for row in rows], self._ids)
+        for row, is_first in zip(rows, is_new, strict=True):
+            if is_first:
+                self._add(row)
+        return Appended(self._last, is_new)
 
     def _add(self, row: Row) -> None:
         id_, kind, subject, body, at = row

@@ -100,17 +100,19 @@ class SQLStore:
 
     def append(self, records: Sequence[Record]) -> Appended:
         rows = [row_of(record) for record in records]
-        ids = [row[0] for row in rows]
         with self._database.writing() as connection:
-            known = connection.execute(
-                f"SELECT id FROM longtale_records WHERE id {self._database.is_among}",
-                (self._database.among(ids),),
+            return self._append(connection, rows)
+
+    def append_unless_newer(self, records: Sequence[Record], seen: int) -> Appended | None:
+        rows = [row_of(record) for record in records]
+        _, kind, subject, *_ = rows[0]
+        with self._database.writing() as connection:
+            newer = connection.execute(
+                "SELECT 1 FROM longtale_records "
+                "WHERE seq > ? AND (kind = ? OR kind = ? AND subject = ?) LIMIT 1",
+                (seen, RecordKind.FORGOTTEN.value, kind, subject),
             )
-            is_new = are_new(ids, {id_ for (id_,) in known})
-            self._database.insert(
-                connection, [row for row, first in zip(rows, is_new, strict=True) if first]
-            )
-            return Appended(self._database.last_seq(connection), is_new)
+            return None if newer.fetchone() else self._append(connection, rows)
 
     def read(self, after: int, limit: int, *, kinds: Sequence[RecordKind] = ()) -> list[Stored]:
         if not kinds:
@@ -172,6 +174,18 @@ class SQLStore:
 
     def close(self) -> None:
         self._database.close()
+
+    def _append(self, connection: Connection, rows: Sequence[Row]) -> Appended:
+        ids = [row[0] for row in rows]
+        known = connection.execute(
+            f"SELECT id FROM longtale_records WHERE id {self._database.is_among}",
+            (self._database.among(ids),),
+        )
+        is_new = are_new(ids, {id_ for (id_,) in known})
+        self._database.insert(
+            connection, [row for row, first in zip(rows, is_new, strict=True) if first]
+        )
+        return Appended(self._database.last_seq(connection), is_new)
 
     def _stored(self, statement: str, *values: object) -> list[Stored]:
         return [stored_of(row) for row in self._all(statement, *values)]

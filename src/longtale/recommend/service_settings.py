@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from longtale.settings import Settings
 
@@ -58,3 +58,13 @@ class ServeSettings(Settings):
     """Address of an OpenTelemetry collector (OTLP over HTTP); empty sends nothing."""
     admission: AdmissionSettings = AdmissionSettings()
     """How much is let in."""
+
+    @field_validator("host")
+    @classmethod
+    def _is_named(cls, host: str) -> str:
+        if not host.strip():
+            raise ValueError(
+                "an empty address would listen everywhere; say 127.0.0.1 for this machine alone, "
+                "or 0.0.0.0 if others are meant to come in"
+            )
+        return host

@@ -28,7 +28,7 @@ def export(service: Service, user: str) -> dict[str, Json]:
     ]
     slates: list[Json] = [
         {"slate_id": s.id, "at": s.at, **dict(s.body)}
-        for s in service.store.slates_of(user, MOST_EXPORTED)
+        for s in service.keeper.slates_of(user, MOST_EXPORTED)
     ]
     dataset = service.engine.world.recommender.dataset
     rows = dataset.users.rows([user])
@@ -100,7 +100,7 @@ def _places(service: Service, user: str) -> list[str]:
         "events": bool(store.recent(RecordKind.EVENT, user, 1)),
         "attributes": user in views.users or bool(store.recent(RecordKind.USER, user, 1)),
         "taste": user in views.tastes or bool(store.recent(RecordKind.TASTE, user, 1)),
-        "slates": bool(store.slates_of(user, 1)),
+        "slates": bool(service.keeper.slates_of(user, 1)),
         "answers": service.engine.world.knows(user),
     }
     return [name for name, is_found in found.items() if is_found]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from longtale.data.record import RecordKind
+from longtale.data.record import Body, RecordKind
 from longtale.recommend.answer import Json
 from longtale.serve import belongings, records
 from longtale.serve.intake import DocumentReader
@@ -25,13 +26,7 @@ async def put_document(call: Call) -> Mapping[str, Json]:
 
 async def patch_document(call: Call) -> Mapping[str, Json]:
     """Change some attributes; null takes one away (RFC 7396 merge patch)."""
-    changes = await _object(call)
-    kind, own_id = _kind(call), call.path("id")
-
-    def put(whole: Mapping[str, Any]) -> dict[str, Json]:
-        return _put(call, whole)
-
-    return await call.work(records.patch, call.service, kind, own_id, changes, put)
+    return await call.work(_patch, call, await _object(call))
 
 
 async def get_document(call: Call) -> Mapping[str, Json]:
@@ -93,14 +88,31 @@ async def _object(call: Call) -> Mapping[str, Any]:
 
 
 def _put(call: Call, body: Mapping[str, Any]) -> dict[str, Json]:
-    kind, service = _kind(call), call.service
-    read = DocumentReader(kind, service.engine.world, service.serve.mask_personal_data)
+    kept = _read(call, body)
+    return _told(
+        call, kept, records.put(call.service, _kind(call), call.path("id"), kept, call.doer)
+    )
+
+
+def _patch(call: Call, changes: Mapping[str, Any]) -> dict[str, Json]:
+    kind, own_id = _kind(call), call.path("id")
+    kept, seq = records.patch(call.service, kind, own_id, changes, partial(_read, call), call.doer)
+    return _told(call, kept, seq)
+
+
+def _read(call: Call, body: Mapping[str, Any]) -> Body:
+    """Give a document as it is kept."""
+    service = call.service
+    read = DocumentReader(_kind(call), service.engine.world, service.serve.mask_personal_data)
     row = read.record(call.path("id"), {n: v for n, v in body.items() if n != "id"})
     if isinstance(row, Fault):
         raise Problem(Code.BAD_DATA, row.detail, pointer=row.pointer, hint=row.hint)
-    kept: dict[str, Json] = dict(row.body or {})
-    seq = records.put(service, kind, row.subject, kept, call.doer)
-    return {"id": row.subject, **records.told(service, kind, kept), "seq": seq, "body": kept}
+    return {} if row.body is None else row.body
+
+
+def _told(call: Call, kept: Body, seq: int) -> dict[str, Json]:
+    told = records.told(call.service, _kind(call), kept)
+    return {"id": call.path("id"), **told, "seq": seq, "body": dict(kept)}
 
 
 def _documents(noun: str, body: Mapping[str, Json]) -> tuple[Endpoint, ...]:

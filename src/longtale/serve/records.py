@@ -30,10 +30,10 @@ def put(service: Service, kind: RecordKind, subject: str, body: Body | None, doe
 
     What is so already is not kept again.
     """
-    record = Record(kind, subject, body, uuid.uuid4().hex, time.time_ns() // 1000)
+    record, who = _told_by(doer, kind, subject, body)
     if not changed(service, [record]):
         return service.engine.world.seq
-    return service.append([record, doer.record(None if kind in ABOUT_USERS else subject)]).seq
+    return service.append([record, who]).seq
 
 
 def changed(service: Service, records: Sequence[Record]) -> list[Record]:
@@ -55,24 +55,38 @@ def patch(
     kind: RecordKind,
     own_id: str,
     changes: Mapping[str, Any],
-    keep: Callable[[Mapping[str, Any]], dict[str, Json]],
-) -> dict[str, Json]:
-    """Change some attributes (RFC 7396), one change after the other in this process.
+    read: Callable[[Mapping[str, Any]], Body],
+    doer: Doer,
+) -> tuple[Body, int]:
+    """Change some attributes (RFC 7396), one change after the other, whichever process makes it.
+
+    So two changes at one time are both made, and of those that name one attribute the later holds.
 
     Args:
         service: where.
         kind: ITEM or USER.
         own_id: of the document.
         changes: what is to be different; null takes away.
-        keep: keeps the whole document, and gives the answer.
+        read: gives the whole document as it is kept.
+        doer: who asks for it.
+
+    Returns:
+        The document, and a number from which on it holds.
 
     Raises:
         UnknownIdError: there is none of this id.
     """
     with service.patching:
-        service.engine.catch_up()
-        whole = merged(one(service, kind, own_id), changes)
-        return keep(whole if isinstance(whole, Mapping) else {})
+        while True:
+            seen = service.engine.catch_up()
+            whole = merged(one(service, kind, own_id), changes)
+            body = read(whole if isinstance(whole, Mapping) else {})
+            record, who = _told_by(doer, kind, own_id, body)
+            if not changed(service, [record]):
+                return body, service.engine.world.seq
+            done = service.append_unless_newer([record, who], seen)
+            if done is not None:  # else another process was faster: again, on what it left
+                return body, done.seq
 
 
 def one(service: Service, kind: RecordKind, own_id: str) -> dict[str, Json]:
@@ -137,6 +151,14 @@ def document_of(service: Service, kind: RecordKind, own_id: str) -> dict[str, Js
         return {}
     values = profiles.row(row, named=True)
     return {name: plain(value) for name, value in values.items() if value is not None}
+
+
+def _told_by(
+    doer: Doer, kind: RecordKind, subject: str, body: Body | None
+) -> tuple[Record, Record]:
+    """Give the record of a change, and that of who asked for it."""
+    record = Record(kind, subject, body, uuid.uuid4().hex, time.time_ns() // 1000)
+    return record, doer.record(None if kind in ABOUT_USERS else subject)
 
 
 def _kept(service: Service, kind: RecordKind, subject: str) -> Body | None:

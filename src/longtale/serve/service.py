@@ -99,6 +99,23 @@ class Service:
             done = self.engine.submit(records).result()
         return self._appended(records, done)
 
+    def append_unless_newer(self, records: Sequence[Record], seen: int) -> Appended | None:
+        """Keep records, and know them, unless they were made of what is not so any more: None.
+
+        Args:
+            records: the first says what they are about.
+            seen: number of the log up to which was known what they were made of.
+
+        Raises:
+            StoreError: they could not be kept.
+        """
+        with self.noting_the_store():
+            done = self.store.append_unless_newer(records, seen)
+            if done is None:
+                return None
+            self.engine.catch_up(done.seq)
+        return self._appended(records, done)
+
     async def append_soon(self, records: Sequence[Record]) -> Appended:
         """Keep records durably, and know them; many may wait at once.
 
