@@ -27,6 +27,7 @@ from longtale.recommend.pipeline import Recommender
 from longtale.recommend.screen import met
 from longtale.recommend.settings import LongtaleSettings, Quality
 from longtale.recommend.slating import Said, Slating
+from longtale.recommend.workshop.made import warn_of_known_answers
 from longtale.seeds import generator
 
 
@@ -93,6 +94,7 @@ def measure(
         SplitError: the data cannot be cut as the protocol asks.
     """
     settings = _chosen(settings, quality)
+    warn_of_known_answers(settings.encode.model, protocol)
     cost = Cost(progress)
     cut = split(dataset, ProtocolName(protocol), settings.split)
     log.info("cut dataset", stamp=cut.protocol.stamp, requests=len(cut.test))
