@@ -63,6 +63,15 @@ class TextEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class Literate(Protocol):
+    """A text encoder that knows words whole, and can list them."""
+
+    def words(self) -> frozenset[str]:
+        """Give them in lower case; none where it knows only parts of words."""
+        ...
+
+
 class Persistent(Protocol):
     """Survives as settings and named arrays. Law: bit-equal answers after a round trip."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longtale.contracts import TextEncoder
+from longtale.contracts import Literate, TextEncoder
 from longtale.encode.encoder import load_encoder
 
 TEXTS = ["a red shoe", "", "two red shoes and a kettle", "  \n", "kettle", "a", "Ünïcode 靴 🥾"]
@@ -42,6 +42,14 @@ class TextEncoderLaws:
     def test_text_of_a_megabyte_and_broken_unicode_are_encoded(self, encoder: TextEncoder) -> None:
         vectors = encoder.encode(["word " * 200_000, "x" * 1_000_000, "half \ud800 a pair"])
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+    def test_what_was_saved_knows_the_same_words(
+        self, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        encoder.save(tmp_path / "encoder")
+        loaded = load_encoder(tmp_path / "encoder")
+        own, saved = (e.words() if isinstance(e, Literate) else set() for e in (encoder, loaded))
+        assert saved == own
 
     def test_what_was_saved_answers_the_same(self, encoder: TextEncoder, tmp_path: Path) -> None:
         encoder.save(tmp_path / "encoder")

@@ -10,13 +10,28 @@ from tests.contracts.text_encoder import TEXTS, TextEncoderLaws
 
 from longtale.encode.language_model import LanguageModelEncoder, LanguageModelSettings
 from longtale.encode.model_folder import find_model
+from longtale.encode.tokens import whole_words
 from longtale.errors import EncoderError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.torch
 
-WORDS = ["a", "red", "shoe", "shoes", "two", "and", "kettle", "query", "passage", ":", "word", "x"]
+WORDS = [
+    "a",
+    "red",
+    "shoe",
+    "shoes",
+    "two",
+    "and",
+    "kettle",
+    "query",
+    "passage",
+    ":",
+    "word",
+    "x",
+    "##shoe",
+]
 MAX_TOKENS = 12
 
 
@@ -201,3 +216,15 @@ def test_the_packaged_model_agrees_with_sentence_transformers(tmp_path: Path):
         settings = LanguageModelSettings(engine=engine)
         vectors = LanguageModelEncoder.load("minilm", tmp_path, settings=settings).encode(texts)
         assert (vectors * reference).sum(axis=1).min() > 0.999
+
+
+def test_words_that_are_whole_are_told_and_parts_of_words_are_not(tiny_model: Path, graphs: Path):
+    encoder = encoder_of(tiny_model, graphs, engine="onnx")
+    assert encoder.words() == {"shoe", "shoes", "kettle", "query", "passage", "word"}
+
+
+def test_where_parts_of_words_are_not_marked_no_word_is_told():
+    from tokenizers import Tokenizer, models
+
+    vocabulary = {"▁kettle": 0, "▁kett": 1, "kettle": 2, "[UNK]": 3}
+    assert whole_words(Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))) == frozenset()

@@ -16,6 +16,8 @@ from longtale.models.user_knn import UserKNN
 from longtale.recommend.bundle import forget, load, save
 from longtale.recommend.folder import sha256
 from longtale.recommend.pipeline import Recommender
+from longtale.search.index import KeptIndex
+from longtale.search.settings import SearchSettings
 
 
 @pytest.fixture
@@ -43,6 +45,12 @@ def test_a_bundle_can_be_saved_again_from_what_was_loaded(bundle: Path, tmp_path
     again = load(bundle)
     save(again, tmp_path / "copy")
     assert _slates(load(tmp_path / "copy")) == _slates(again)
+
+
+def test_a_bundle_searches_as_it_was_trained_to(recommender: Recommender, tmp_path: Path) -> None:
+    settings = SearchSettings.parse({"lexical": {"title": 9.0}, "spelling": {"min_letters": 7}})
+    save(replace(recommender, search_index=KeptIndex(settings)), tmp_path / "bundle")
+    assert load(tmp_path / "bundle").searching.settings == settings
 
 
 def test_a_bundle_holds_no_pickle(bundle: Path) -> None:

@@ -9,11 +9,13 @@ import pytest
 
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.query import Queries
+from longtale.encode.hashed_text import HashedTextEncoder
 from longtale.errors import QueryError
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.present import UNSCORED
-from longtale.recommend.searching import Asked, Found, Searching
+from longtale.recommend.searching import Asked, Found, Searching, kept_index
 from longtale.search.index import KeptIndex
+from longtale.search.settings import SearchSettings
 
 HIDDEN = 3
 
@@ -254,6 +256,26 @@ def test_the_catalogue_is_read_once_for_all_that_follow_from_it(shop: Recommende
     fresh = replace(shop, search_index=KeptIndex())
     later = fresh.with_events(["user 0"], ["iron"])
     assert later.searching.index is fresh.searching.index
+
+
+def test_the_reason_names_words_that_a_dictionary_knows_too(shop: Recommender) -> None:
+    words = replace(shop, search_index=KeptIndex(words=lambda: ["kettle", "iron"]))
+    (hit,) = words.search("the kettle of iron", n=1).items
+    assert hit.reasons[0].text == "it has 'kettle' and 'iron'"
+
+
+def test_words_that_the_encoder_knows_are_not_taken_for_others(shop: Recommender) -> None:
+    class Reader(HashedTextEncoder):
+        def words(self) -> frozenset[str]:
+            return frozenset({"nettle"})
+
+    vectors = replace(shop.item_vectors, encoder=Reader(shop.item_vectors.encoder.dim))
+    plain, spared = (
+        replace(shop, search_index=kept_index(own, SearchSettings()))
+        for own in (shop.item_vectors, vectors)
+    )
+    assert plain.search("nettle").searched_for == "kettle"
+    assert spared.search("nettle").searched_for == "nettle"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from longtale.recommend.project import read_movielens
 from longtale.recommend.refine import refined
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, Quality
 from longtale.recommend.train import measure, train
+from longtale.search.settings import SearchSettings
 
 
 def test_training_is_deterministic(settings: LongtaleSettings, rng: np.random.Generator) -> None:
@@ -28,6 +29,14 @@ def test_each_tribe_gets_its_own(settings: LongtaleSettings, rng: np.random.Gene
     for row, belongs in ((0, lambda item: item < half), (-1, lambda item: item >= half)):
         best = recommender.recommend(dataset.users.ids[row]).items[0]
         assert belongs(dataset.items.row(best.id))
+
+
+def test_searches_go_by_the_settings_that_were_trained_with(
+    settings: LongtaleSettings, rng: np.random.Generator
+) -> None:
+    search = SearchSettings.parse({"spelling": {"max_words": 0}})
+    recommender = train(two_tribes(rng), settings.model_copy(update={"search": search}))
+    assert recommender.searching.settings == search
 
 
 @pytest.mark.parametrize("protocol", list(ProtocolName))

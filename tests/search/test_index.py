@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pytest
 from tests.search.catalogs import titled
 
 from longtale.search.index import KeptIndex, SearchIndex
@@ -44,6 +45,15 @@ def test_settings_stay_when_the_catalogue_changes() -> None:
     later = index.knowing(titled("red"), VECTORS[:1], PROJECTION)
     assert later.lexical.settings == settings.lexical
     assert later.speller.settings == settings.spelling
+
+
+@pytest.mark.parametrize("is_spared, found", [(True, "steal"), (False, "steel")])
+def test_words_that_are_known_elsewhere_are_spared_if_wished(is_spared: bool, found: str) -> None:
+    spelling = SpellingSettings(spare_words=is_spared)
+    kept = KeptIndex(SearchSettings(spelling=spelling), lambda: ["steal"])
+    assert kept.of(CATALOG, VECTORS, PROJECTION).speller.corrected("steal").text == found
+    later = kept.of(titled("steel", "red"), VECTORS, PROJECTION)
+    assert later.speller.corrected("steal").text == found
 
 
 def test_threads_that_come_at_once_get_one_index() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.search.catalogs import catalog_of, titled
 
 from longtale.search.lexical import LexicalIndex, LexicalSettings
-from longtale.search.spelling import Spelled, Speller, SpellingSettings
+from longtale.search.spelling import Spelled, Speller, SpellingSettings, dictionary
 
 CATALOG = titled(
     "science fiction of robots",
@@ -109,6 +109,13 @@ def test_limits_are_those_of_the_settings() -> None:
 def test_who_knows_the_word_has_the_last_say() -> None:
     spelled = Speller.of(LexicalIndex.of(CATALOG), is_word={"robotz"}.__contains__)
     assert spelled.corrected("robotz, spaace").text == "robotz, space"
+
+
+def test_words_of_a_dictionary_stay_in_all_their_forms() -> None:
+    index = LexicalIndex.of(CATALOG)
+    assert Speller.of(index).corrected("lumber, limp, about").text == "lumber, lump, about"
+    spelled = Speller.of(index, is_word=dictionary(["limp"]))
+    assert spelled.corrected("limp, limping, lemp, about").text == "limp, limping, lump, about"
 
 
 def test_parts_of_words_are_left_alone() -> None:

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from longtale import log
 from longtale.arrays import Floats
-from longtale.contracts import OnProgress, Purpose, TextEncoder
+from longtale.contracts import Literate, OnProgress, Purpose, TextEncoder
 from longtale.errors import EncoderError
 
 _SHARD_TEXTS = 1024  # lost at most when a run is stopped; some seconds of work
@@ -72,6 +72,9 @@ class CachedEncoder:
         if not keys:
             return np.zeros((0, self.dim), dtype=np.float32)
         return np.stack([self._known[key] for key in keys])
+
+    def words(self) -> frozenset[str]:
+        return self.encoder.words() if isinstance(self.encoder, Literate) else frozenset()
 
     def save(self, folder: Path) -> None:
         self.encoder.save(folder)

@@ -30,7 +30,7 @@ from longtale.encode.engines import (
 from longtale.encode.model_card import ModelCard, read_card
 from longtale.encode.model_folder import PACKAGED_MODEL, PACKAGED_SHA256, find_model, weights_digest
 from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, SavedOnnx, write_saved
-from longtale.encode.tokens import TokenReader, cutting
+from longtale.encode.tokens import TokenReader, cutting, whole_words
 from longtale.errors import EncoderError, MissingExtraError
 from longtale.settings import Settings
 
@@ -118,6 +118,9 @@ class LanguageModelEncoder:
             dim=self.dim,
             on_progress=on_progress,
         )
+
+    def words(self) -> frozenset[str]:
+        return whole_words(self._tokenizer)
 
     def save(self, folder: Path) -> None:
         saved = SavedOnnx(

@@ -15,7 +15,7 @@ from longtale.arrays import Floats
 from longtale.contracts import OnProgress, Purpose
 from longtale.encode.engines import OnnxEngine, encode_texts, n_processors
 from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, SavedOnnx, read_saved, write_saved
-from longtale.encode.tokens import TokenReader, cutting
+from longtale.encode.tokens import TokenReader, cutting, whole_words
 from longtale.errors import EncoderError
 
 _BATCH_TOKENS = 512
@@ -71,6 +71,9 @@ class OnnxTextEncoder:
             dim=saved.dim,
             on_progress=on_progress,
         )
+
+    def words(self) -> frozenset[str]:
+        return whole_words(self._reader.tokenizer)
 
     def save(self, folder: Path) -> None:
         write_saved(folder, self.saved)

@@ -89,6 +89,19 @@ class TokenReader:
         return ids, mask
 
 
+def whole_words(tokenizer: Tokenizer) -> frozenset[str]:
+    """Give the words of four letters or more of a vocabulary, in lower case.
+
+    Shorter tokens are rather parts of words. Only WordPiece (Wu et al. 2016, arXiv:1609.08144)
+    marks what goes on with a word, `##`; elsewhere what begins one looks like a whole one, and none
+    is given.
+    """
+    tokens = tokenizer.get_vocab()
+    if not any(token.startswith("##") for token in tokens):
+        return frozenset()
+    return frozenset(token.lower() for token in tokens if token.isalpha() and len(token) > 3)
+
+
 def cutting(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
     """Set a tokenizer to cut at a length and to leave padding to the batches."""
     tokenizer.no_padding()

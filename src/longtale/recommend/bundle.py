@@ -31,8 +31,10 @@ from longtale.recommend.assemble import restore_retriever
 from longtale.recommend.folder import alone, reading, seal, verified, writing
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
+from longtale.recommend.searching import kept_index
 from longtale.recommend.settings import SlateSettings
 from longtale.schema import Role
+from longtale.search.settings import SearchSettings
 
 _ID = "longtale_id"
 """Name of the id column in the tables of a bundle; no attribute may have it."""
@@ -116,19 +118,21 @@ def _recommender(folder: Path, facts: Mapping[str, Any]) -> Recommender:
         ranker = Ranker.restore(slate_settings.ranker, load_file(folder / "ranker.safetensors"))
     arrays = load_file(folder / "vectors.safetensors")
     vectors = arrays.pop("vectors")
+    item_vectors = ItemVectors(
+        load_encoder(folder / "encoder"),
+        PromptSettings.parse(facts["prompt"]),
+        Whitening.restore(arrays),
+        vectors,
+    )
     return Recommender(
         dataset=_read_dataset(folder, facts),
-        item_vectors=ItemVectors(
-            load_encoder(folder / "encoder"),
-            PromptSettings.parse(facts["prompt"]),
-            Whitening.restore(arrays),
-            vectors,
-        ),
+        item_vectors=item_vectors,
         hybrid=Hybrid(retrievers, blender),
         version=facts["version"],
         slate_settings=slate_settings,
         ranker=ranker,
         log_seq=facts.get("log_seq", 0),
+        search_index=kept_index(item_vectors, SearchSettings.parse(facts.get("search", {}))),
     )
 
 
@@ -150,6 +154,7 @@ def _facts(recommender: Recommender) -> dict[str, Any]:
         "prompt_version": PROMPT_VERSION,
         "blend": recommender.hybrid.blender.settings.model_dump(mode="json"),
         "slate": recommender.slate_settings.model_dump(mode="json"),
+        "search": recommender.search_index.settings.model_dump(mode="json"),
         "has_ranker": recommender.ranker is not None,
         "retrievers": [
             {"name": retriever.name, "settings": retriever.settings.model_dump(mode="json")}

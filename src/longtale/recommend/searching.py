@@ -16,6 +16,7 @@ import numpy as np
 from longtale.arrays import Floats, Mask, top_k
 from longtale.blend.calibrate import standardised
 from longtale.blend.hybrid import Hybrid
+from longtale.contracts import Literate
 from longtale.data.candidates import Candidates, Slate
 from longtale.data.query import Queries
 from longtale.errors import QueryError
@@ -27,16 +28,22 @@ from longtale.recommend.answer import Answer, AnswerItem, Json
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.present import FILLS, Presenter, Stages
 from longtale.search.fusion import followed, fused
-from longtale.search.index import SearchIndex
+from longtale.search.index import KeptIndex, SearchIndex
 from longtale.search.intent import parse_wish
 from longtale.search.personal import taste
 from longtale.search.settings import SearchSettings
-from longtale.search.spelling import Spelled
+from longtale.search.spelling import Spelled, is_function_word
 
 LEXICAL, MEANING, TASTE = "lexical", "meaning", "taste"
 _GROUNDS = (SemanticRetriever.name, SemanticRetriever.name, TASTE)
 """What the parts of a score are to those who give reasons: both of words, or of taste."""
 _IN_WORDS = replace(Queries.of([[]]), text_vectors=np.ones((1, 1), dtype=np.float32))
+
+
+def kept_index(item_vectors: ItemVectors, settings: SearchSettings) -> KeptIndex:
+    """Give where a recommender keeps what searches read, with the words that its encoder knows."""
+    encoder = item_vectors.encoder
+    return KeptIndex(settings, encoder.words if isinstance(encoder, Literate) else tuple)
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ class Searching:
 
     def _hit(self, item: AnswerItem, parts: Mapping[str, float], matched: tuple[str, ...]) -> Hit:
         """Give an item with what each part added, and with the words that it has."""
-        telling = [w for w in matched if not self.index.speller.is_word(w)] or matched
+        telling = [w for w in matched if not is_function_word(w)] or matched
         whys = item.reasons
         if matched:
             said = f"it has {ENGLISH.listed([ENGLISH.titled(word) for word in telling])}"

@@ -27,6 +27,7 @@ from longtale.rank.explore import EpsilonGreedySettings
 from longtale.rank.lambdamart import RankerSettings
 from longtale.rank.tail import LongTailSettings
 from longtale.recommend.service_settings import ServeSettings
+from longtale.search.settings import SearchSettings
 from longtale.settings import Settings
 
 RetrieverName = Literal[
@@ -128,6 +129,8 @@ class LongtaleSettings(Settings):
     """How their scores become one list."""
     slate: SlateSettings = SlateSettings()
     """How they become a slate."""
+    search: SearchSettings = SearchSettings()
+    """How searches find; a bundle holds what it was trained with."""
     split: SplitSettings = SplitSettings()
     """How the data are cut for validation and test."""
     evaluate: EvaluateSettings = EvaluateSettings()

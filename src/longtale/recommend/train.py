@@ -25,6 +25,7 @@ from longtale.recommend.cost import Cost, Progress
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.pipeline import Recommender
 from longtale.recommend.screen import met
+from longtale.recommend.searching import kept_index
 from longtale.recommend.settings import LongtaleSettings, Quality
 from longtale.recommend.slating import Said, Slating
 from longtale.recommend.workshop.made import warn_of_known_answers
@@ -69,8 +70,15 @@ def train(
             chosen, dataset, settings, cost, purpose="answering", checkpoints=checkpoints
         )
     ranker = None if chosen is None else chosen.ranker
-    version = _version(dataset, settings)
-    return Recommender(dataset, item_vectors, hybrid, version, settings.slate, ranker)
+    return Recommender(
+        dataset,
+        item_vectors,
+        hybrid,
+        _version(dataset, settings),
+        settings.slate,
+        ranker,
+        search_index=kept_index(item_vectors, settings.search),
+    )
 
 
 def measure(

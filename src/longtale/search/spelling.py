@@ -12,15 +12,15 @@ the noisy channel of Kernighan, Church & Gale (1990) with items for context.
 
 Short words may differ in one sign, long ones in two. A word of which v is the longer form, such as
 one that is still being typed, counts as one edit away. What is not touched: words that the
-catalogue knows, if only in another form; function words; short words; whatever holds a digit; what
-rules something out, such as `without`.
+catalogue or the text encoder knows, if only in another form; function words; short words; whatever
+holds a digit; what rules something out, such as `without`.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -37,7 +37,7 @@ from rapidfuzz.distance import OSA
 from longtale.arrays import Floats
 from longtale.search.intent import parse_wish
 from longtale.search.lexical import LexicalIndex
-from longtale.search.words import are_spaced, words_in
+from longtale.search.words import are_spaced, terms_of, words_in
 from longtale.settings import Settings
 
 _SHARPNESS = 4
@@ -45,6 +45,26 @@ _SHARPNESS = 4
 word of it: of 500 misspelled words on each of two catalogues 95 and 90 % came out right with the
 4th power, 93 and 89 % with the 2nd, 91 and 87 % with the scores as they are, 88 and 85 % without
 context."""
+
+
+is_function_word = frozenset(STOPWORDS_EN_PLUS).__contains__
+"""Says whether a word is one of English that tells nothing, such as `about`."""
+
+
+def dictionary(words: Collection[str]) -> Callable[[str], bool]:
+    """Give what says of a word whether it is a function word or a form of one of these.
+
+    Example:
+        >>> is_word = dictionary(["printer", "quiet"])
+        >>> is_word("printers"), is_word("about"), is_word("quite")
+        (True, True, False)
+    """
+    stems = {term for terms in terms_of(list(words)) for term, _ in terms}
+
+    def is_word(word: str) -> bool:
+        return is_function_word(word) or {term for term, _ in terms_of([word])[0]} <= stems
+
+    return is_word
 
 
 class SpellingSettings(Settings):
@@ -63,6 +83,8 @@ class SpellingSettings(Settings):
     least_lift: float = Field(default=0.3, ge=0)
     """A word stays where the best other one stands less often beside the rest than this share of
     how often it stands at all."""
+    spare_words: bool = True
+    """Leave a word as it is that no item has and the text encoder knows, in any form."""
     max_words: int = Field(default=32, ge=0)
     """How many unknown words of one text are looked up; 0 leaves all texts as they are."""
 
@@ -100,7 +122,7 @@ class Speller:
         index: LexicalIndex,
         settings: SpellingSettings | None = None,
         *,
-        is_word: Callable[[str], bool] = frozenset(STOPWORDS_EN_PLUS).__contains__,
+        is_word: Callable[[str], bool] = is_function_word,
     ) -> Self:
         """Take the words of an index.
 
@@ -133,10 +155,9 @@ class Speller:
     def _unknown(self, text: str) -> list[str]:
         words = pl.Series(words_in(pl.Series([text]))[0]).unique(maintain_order=True)
         fit = words.filter(_can_be_misspelled(words, self.settings.min_letters)).to_list()
-        doubtful = [word for word in fit if not self.is_word(word)]
-        known = self.index.knows(doubtful)
-        unknown = (word for word, is_known in zip(doubtful, known, strict=True) if not is_known)
-        return list(islice(unknown, self.settings.max_words))
+        known = self.index.knows(fit)
+        unknown = (word for word, is_known in zip(fit, known, strict=True) if not is_known)
+        return [w for w in islice(unknown, self.settings.max_words) if not self.is_word(w)]
 
     def _suiting(self, text: str) -> Floats:
         """Give each item's share in all that suits the known words of a text, (N,)."""
