@@ -14,7 +14,8 @@ from longtale.data.record import RecordKind
 from longtale.errors import EncoderError, QueryError, UnknownIdError
 from longtale.recommend.dials import Dials
 from longtale.recommend.scoring import Scoring
-from longtale.serve.answering import SIMILAR_BY, Ask, alike, ordered
+from longtale.serve.answering import Ask, ordered
+from longtale.serve.likeness import SIMILAR_BY, alike
 from longtale.serve.messages import SearchQuery
 from longtale.serve.pace import Level, Pace
 from longtale.serve.searching import searched

@@ -291,8 +291,23 @@ def test_reasons_and_reasons_against_are_told_for_what_was_asked(client):
     client.delete("/v1/items/i13")
     why = client.get("/v1/why-not", params={"user": "u0", "item": "i13"}).json()
     assert why["stage"] == "hidden"
-    other = client.get("/v1/similar/i0").json()["slate_id"]
-    assert client.get(f"/v1/explain/{other}/i1").status_code == 422
+    other = client.get("/v1/search", params={"q": "kettle"}).json()["slate_id"]
+    refused = client.get(f"/v1/explain/{other}/i1")
+    assert refused.status_code == 422
+    assert "comes from 'search'; only slates of recommend" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("by", ["blend", "semantic", "together"])
+def test_what_goes_with_an_item_is_explained_by_that_item(client, by):
+    client.put("/v1/rules/r", json={"action": "hide", "items": ["i2"], "where": ["similar"]})
+    answer = client.get("/v1/similar/i0", params={"n": 3, "by": by})
+    for place, item in enumerate(items(answer), start=1):
+        told = client.get(f"/v1/explain/{answer.json()['slate_id']}/{quote(item, safe='')}").json()
+        assert (told["rank"], told["place"], told["is_as_served"]) == (place, place, True)
+        assert {cited["id"] for why in told["reasons"] for cited in why["evidence"]} <= {"i0"}
+        assert set(told["contributions"]) >= set(answer.json()["items"][place - 1]["sources"])
+    why = client.get(f"/v1/explain/{answer.json()['slate_id']}/i2").json()
+    assert (why["barred_by"], why["place"]) == ("rule", None)
 
 
 def test_answers_are_counted(client, service):

@@ -17,7 +17,7 @@ from longtale.data.record import Body
 from longtale.errors import QueryError
 from longtale.recommend.answer import Answer, AnswerItem
 from longtale.recommend.dials import AT_REST, Dials
-from longtale.recommend.pipeline import ITEM_TO_ITEM, Recommender
+from longtale.recommend.pipeline import Recommender
 from longtale.recommend.present import Stages
 from longtale.recommend.screen import ruled_out
 from longtale.serve.pace import Level
@@ -27,13 +27,6 @@ from longtale.serve.world import Views, World
 
 QUICK = ("popular", "rising", "item_knn", "semantic")
 """Sources that answer in a moment: the second rung of the ladder."""
-SIMILAR_BY: Mapping[str, tuple[str, ...]] = {
-    "semantic": ("semantic",),
-    "together": ("item_knn", "ease", "als"),
-    "blend": ITEM_TO_ITEM,
-}
-"""Which sources say what goes with an item."""
-
 _UNTOLD: Body = {}
 
 
@@ -114,7 +107,7 @@ def prepared(world: World, views: Views, ask: Ask) -> Prepared:
     allowed = {row: p for p, row in sorted(ruling.pins.items(), reverse=True) if not excluded[row]}
     pins = {p: row for row, p in allowed.items() if p < ask.n}
     excluded[list(pins.values())] = True
-    nudges = _nudges(ruling)
+    nudges = nudges_of(ruling)
     wished = _tried(lambda: wishes(taste, world.recommender.item_vectors))
     if taste.has_words and wished is not None:
         nudges["wishes"] = wished[None]
@@ -161,38 +154,8 @@ def ordered(world: World, views: Views, ask: Ask, items: Sequence[str]) -> Answe
     return replace(answer, degraded=(*answer.degraded, *request.degraded), seq=world.seq)
 
 
-def alike(world: World, views: Views, item: str, ask: Ask, by: str) -> Answer:
-    """Give the items that go with one, by meaning, by what people chose together, or both.
-
-    Raises:
-        UnknownIdError: no such item.
-        FilterError: the filter cannot be parsed or applied.
-        QueryError: no part of this model says what goes together in this way.
-    """
-    stages = Stages()
-    sources = world.recommender.hybrid.sources
-    if not set(sources) & set(SIMILAR_BY[by]):
-        raise QueryError(
-            f"by='{by}' needs one of {', '.join(SIMILAR_BY[by])}, and this model has only "
-            f"{', '.join(sources)}"
-        )
-    dataset = world.live.dataset
-    row = dataset.items.row(item)
-    ruling = Ruling.of(tuple(views.rules.values()), dataset.catalog, "similar", ask.at)
-    now = microseconds(ask.at)
-    excluded = world.withheld(views, now) | ~dataset.catalog.available(now)
-    excluded |= ruling.hidden | ruled_out(dataset.catalog, ask.filter)
-    excluded[row] = True
-    stages.mark("query")
-    slate = world.recommender.scoring.trusting(SIMILAR_BY[by]).slate(
-        Queries.of([[row]]), ask.n, exclude=excluded[None], nudges=_nudges(ruling)
-    )
-    stages.mark("score")
-    answer = world.recommender.presenter.answer(Queries.of([[row]]), slate, stages)
-    return replace(answer, seq=world.seq)
-
-
-def _nudges(ruling: Ruling) -> dict[str, Floats]:
+def nudges_of(ruling: Ruling) -> dict[str, Floats]:
+    """Give what rules add to each score, by name."""
     return {} if ruling.nudge is None else {"rules": ruling.nudge[None]}
 
 

@@ -13,7 +13,8 @@ from longtale.data.record import KeptSlate
 from longtale.errors import LongtaleError, QueryError, StoreError, UnknownIdError
 from longtale.privacy.mask import mask_values
 from longtale.recommend.answer import Answer, Json
-from longtale.serve.answering import Ask, alike, answered, ordered
+from longtale.serve.answering import Ask, answered, ordered
+from longtale.serve.likeness import alike
 from longtale.serve.messages import RecommendQuery, SearchQuery
 from longtale.serve.pace import Level
 from longtale.serve.searching import searched
@@ -76,17 +77,19 @@ def keep(service: Service, answer: Answer, *, user: str | None, asked: Mapping[s
 
 
 def ask_of(kept: KeptSlate) -> Ask:
-    """Give what a kept slate of the list `recommend` was asked with, at the time it was asked.
+    """Give what a kept slate of recommend or similar was asked with, at the time it was asked.
 
     Raises:
         QueryError: it is a slate of another list.
     """
     asked = dict(kept.body["asked"])
     kind, recent, level = asked.pop("list"), asked.pop("recent", ()), asked.pop("level", 0)
+    if kind == "similar":
+        return Ask(n=asked["n"], filter=asked["filter"], at=_moment(kept))
     if kind != "recommend":
         raise QueryError(
-            f"slate '{kept.id}' comes from '{kind}'; only slates of recommend and of sessions can "
-            "be asked again"
+            f"slate '{kept.id}' comes from '{kind}'; only slates of recommend, of sessions and of "
+            "similar are explained"
         )
     query = RecommendQuery.model_validate(asked)
     ask = ask_from(query, user=kept.user, visit=Visit(touched=tuple(recent)), at=_moment(kept))
@@ -156,8 +159,7 @@ def _again(service: Service, kept: KeptSlate) -> Answer:
             ask = Ask(kept.user, recent=recent, text=asked["text"], n=len(items), at=at)
             return ordered(world, views, ask, items)
         case "similar":
-            ask = Ask(n=asked["n"], filter=asked["filter"], at=at)
-            return alike(world, views, asked["item"], ask, asked["by"])
+            return alike(world, views, asked["item"], ask_of(kept), asked["by"])
         case "search":
             return searched(world, views, SearchQuery.model_validate(asked))
         case _:

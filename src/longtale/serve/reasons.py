@@ -9,8 +9,10 @@ from longtale.explain.refusals import refused
 from longtale.recommend.answer import Json
 from longtale.recommend.explaining import explain, why_not
 from longtale.recommend.question import Question
+from longtale.recommend.scoring import Scoring
 from longtale.serve import lists
-from longtale.serve.answering import Ask, prepared
+from longtale.serve.answering import Ask, Prepared, prepared
+from longtale.serve.likeness import judging, paired
 from longtale.serve.service import Service
 
 
@@ -31,8 +33,8 @@ def explained(
         QueryError: the slate is one of another list.
     """
     world = service.engine.world
-    question = _question(service, lists.ask_of(kept))
-    found = explain(world.recommender, question, item)
+    question, scoring = _asked_again(service, kept)
+    found = explain(world.recommender, question, item, scoring=scoring)
     served = kept.body["answer"]
     is_as_served = (served["seq"], served["model_version"]) == (
         world.seq,
@@ -60,9 +62,22 @@ def missing(
     }
 
 
+def _asked_again(service: Service, kept: KeptSlate) -> tuple[Question, Scoring]:
+    """Give what a slate was asked, and what answers it."""
+    world, views = service.engine.world, service.engine.views
+    ask, asked = lists.ask_of(kept), kept.body["asked"]
+    if asked["list"] != "similar":
+        return _question(service, ask), world.recommender.scoring
+    request = paired(world, views, asked["item"], ask)
+    return _put(request, ask), judging(world, asked["by"])
+
+
 def _question(service: Service, ask: Ask) -> Question:
+    return _put(prepared(service.engine.world, service.engine.views, ask), ask)
+
+
+def _put(request: Prepared, ask: Ask) -> Question:
     """Put a request in the words of explanations."""
-    request = prepared(service.engine.world, service.engine.views, ask)
     return Question(
         request.queries,
         request.barred,

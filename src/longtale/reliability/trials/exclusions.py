@@ -22,7 +22,8 @@ from longtale.reliability.guarantee import Outcome
 from longtale.reliability.worlds import N_ITEMS, N_USERS
 from longtale.seeds import generator
 from longtale.serve import answering
-from longtale.serve.answering import Ask, alike, answered
+from longtale.serve.answering import Ask, answered
+from longtale.serve.likeness import alike
 from longtale.serve.messages import SearchQuery
 from longtale.serve.pace import Level
 from longtale.serve.searching import searched
