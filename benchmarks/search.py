@@ -555,12 +555,14 @@ def print_misspelled(
         whole = values[2].mean() if whole is None else whole
         cells = " | ".join(shown(value) for value in values)
         print(f"| {name} | {cells} | {values[2].mean() / whole:.1%} |", flush=True)
-    right, wrong, left = np.mean([outcomes(speller, *run) for run in runs], axis=0)
     n_words = np.mean([len(replaced) for _, replaced in runs])
-    print(
-        f"\nOf {n_words:.0f} misspelled words {right:.1%} came out right, {wrong:.1%} as another "
-        f"word, {left:.1%} as they were."
-    )
+    print(f"\nOf {n_words:.0f} misspelled words\n")
+    for name, own in spellers(recommender).items():
+        right, wrong, left = np.mean([outcomes(own, *run) for run in runs], axis=0)
+        print(
+            f"- {name}: {right:.1%} came out right, {wrong:.1%} as another word, {left:.1%} as "
+            "they were"
+        )
 
 
 def print_good_words(collection: Collection, recommender: Recommender, folder: Path) -> None:
@@ -571,18 +573,29 @@ def print_good_words(collection: Collection, recommender: Recommender, folder: P
     fit = [word for word in common if word.isalpha() and len(word) >= 4]
     known = speller.index.knows(fit)
     foreign = [word for word, is_known in zip(fit, known, strict=True) if not is_known]
-    alone, beside = [], []
+    asked = []
     for word in foreign:
         text = collection.queries[rng.integers(len(collection.queries))]
         words = [part for part in text.split() if len(part) >= 4 and part.isalpha()]
-        asked = text.replace(str(rng.choice(words)), word)
-        alone.append(bool(speller.corrected(word).replaced))
-        beside.append(word in dict(speller.corrected(asked).replaced))
+        asked.append((word, text.replace(str(rng.choice(words)), word)))
     print(
-        f"Of {len(foreign)} words that stand in {COMMON} texts of {folder.name} or more, and in no "
-        f"abstract, {np.mean(alone):.1%} are taken for another word if asked for alone, "
-        f"{np.mean(beside):.1%} in place of a word of a query."
+        f"\nOf {len(foreign)} words that stand in {COMMON} texts of {folder.name} or more, and in "
+        "no abstract,\n"
     )
+    for name, own in spellers(recommender).items():
+        alone = [bool(own.corrected(word).replaced) for word in foreign]
+        beside = [word in dict(own.corrected(text).replaced) for word, text in asked]
+        print(
+            f"- {name}: {np.mean(alone):.1%} are taken for another word if asked for alone, "
+            f"{np.mean(beside):.1%} in place of a word of a query"
+        )
+
+
+def spellers(recommender: Recommender) -> dict[str, Speller]:
+    """Give who corrects, by what they know of words that no item has."""
+    served = recommender.searching.index.speller
+    alone = Speller.of(served.index, served.settings)
+    return {"with the words of the encoder (served)": served, "with the catalogue alone": alone}
 
 
 def sides_of(
