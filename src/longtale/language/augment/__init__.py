@@ -1,0 +1,1 @@
+"""The same said differently: more examples from those that are there."""

@@ -1,0 +1,1 @@
+"""Learning a catalogue's language from its words alone, without labels."""
