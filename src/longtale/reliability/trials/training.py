@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -14,6 +16,7 @@ from longtale.data.synthetic import generated
 from longtale.errors import BundleError, LongtaleError
 from longtale.recommend import bundle
 from longtale.recommend.cost import Advance
+from longtale.recommend.folder import seal
 from longtale.recommend.train import train
 from longtale.reliability.bench import Bench
 from longtale.reliability.guarantee import Outcome
@@ -22,11 +25,10 @@ from longtale.reliability.worlds import LARGE, SMALL, SOURCES, Size, trial_setti
 from longtale.seeds import generator
 
 MOST_MB = 4_096.0
-_KILLED_AT = ("fit ease for validation", "write")
-"""Stages at whose beginning a training is killed."""
+_KILLED_AT = ("fit ease for validation", "seal")
+"""Stages at whose beginning a training is killed: while it fits, and while it writes."""
 _LONG_S = 10.0
 """Stages that take longer must say how much is left."""
-_POLL_S = 0.002
 _PATIENCE_S = 1_800.0
 
 
@@ -49,7 +51,7 @@ def training(bench: Bench) -> Outcome:
         "half_made_bundles": len(half_made),
         "finished_after_kills": _is_whole(room / "bundle"),
         "peak_mb": round(peak_mb),
-        "s": round(sum(mark["s"] for mark in marks), 1),
+        "s": round(sum(mark["s"] for mark in marks if mark["stage"] != "seal"), 1),
         "long_stages_without_time_left": len(long_without_end),
     }
     wrong = [f"a bundle is there that was not finished, after a kill at {half_made}"]
@@ -76,32 +78,37 @@ def written_in_place() -> Iterator[None]:
 
 
 class _Marks:
-    """Writes down when each stage of a training begins and ends."""
+    """Writes down what each stage of a training took, and kills the process where one begins."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, until: str | None) -> None:
         self._file = file
-
-    def mark(self, **facts: object) -> None:
-        """Write one line."""
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(facts) + "\n")
+        self._until = until
 
     @contextmanager
     def stage(self, name: str, *, total: int | None) -> Iterator[Advance]:
-        """Write that a stage begins, and what it took."""
-        self.mark(began=name)
+        """Write what a stage took, once it is over."""
+        if name == self._until:
+            os.kill(os.getpid(), signal.SIGKILL)
         begun = time.perf_counter()
         yield lambda _: None
-        self.mark(stage=name, total=total, s=time.perf_counter() - begun, peak_mb=_peak_mb())
+        took_s = time.perf_counter() - begun
+        facts = {"stage": name, "total": total, "s": took_s, "peak_mb": _peak_mb()}
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
 
 
-def _train(room: Path, size: Size, marks: Path, flaw: Flaw | None) -> None:
-    watched = _Marks(marks)
+def _train(room: Path, size: Size, marks: Path, flaw: Flaw | None, until: str | None) -> None:
+    watched = _Marks(marks, until)
+
+    def watched_seal(folder: Path, facts: Mapping[str, Any]) -> None:
+        with watched.stage("seal", total=1):
+            seal(folder, facts)
+
     with suppress(LongtaleError), nullcontext() if flaw is None else flaw():
         rng = generator(0, "training")
         dataset = generated(rng, size.n_users, size.n_items, size.n_events)
         found = train(dataset, trial_settings(SOURCES), quality="fast", progress=watched)
-        with watched.stage("write", total=1):
+        with watched.stage("write", total=1), patch.object(bundle, "seal", watched_seal):
             bundle.save(found, room / "bundle")
 
 
@@ -110,20 +117,11 @@ def _trained(
 ) -> Sequence[Mapping[str, Any]]:
     """Train in a process of its own, until a stage begins or to the end; give the stages."""
     marks = room / f"marks-{until}.jsonl"
-    process = started(_train, room, size, marks, flaw)
-    deadline = time.monotonic() + _PATIENCE_S
-    while process.is_alive() and time.monotonic() < deadline:
-        if until is not None and until in {mark.get("began") for mark in _read(marks)}:
-            process.kill()
-        process.join(_POLL_S)
-    return [mark for mark in _read(marks) if "stage" in mark]
-
-
-def _read(marks: Path) -> list[dict[str, Any]]:
-    if not marks.exists():
-        return []
-    whole = marks.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in whole.splitlines()]
+    marks.touch()
+    process = started(_train, room, size, marks, flaw, until)
+    process.join(_PATIENCE_S)
+    process.kill()
+    return [json.loads(line) for line in marks.read_text(encoding="utf-8").splitlines()]
 
 
 def _is_whole(folder: Path) -> bool:
