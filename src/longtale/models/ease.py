@@ -31,8 +31,8 @@ class EASESettings(Settings):
     """Strength of regularisation."""
     max_items: int = Field(default=16_000, ge=2)
     """Only the most popular items up to this number take part: time grows with the cube, memory
-    with the square (16,000 take 55 processor seconds and 3.2 GB, 20,000 take 100 and 5 GB), and
-    rare items have little to say here."""
+    with the square (16,000 take 55 processor seconds and 3.2 GB, 20,000 take 100 and 5 GB). Items
+    that hold 6 % of the events, left out, cost 8 % of nDCG@10 (Amazon Beauty, EASE alone)."""
     kept: int = Field(default=500, ge=1)
     """Strongest weights kept for each item."""
     half_life: float | None = Field(default=4.0, gt=0)
