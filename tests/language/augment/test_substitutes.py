@@ -74,6 +74,12 @@ def test_a_text_does_not_depend_on_its_neighbours(substitutes):
     assert found[0] == replaced(substitutes, TEXTS[0], 0.2)
 
 
+def test_more_words_may_be_asked_for_than_there_are(substitutes):
+    found = replaced(substitutes, "red ship", 1.0, n_best=5000).split()
+    assert len(found) == 2
+    assert "red" not in found[0]
+
+
 @pytest.mark.parametrize("text", ["", "  ", "1984!", "[MASK]7"])
 def test_a_text_without_words_stays_or_keeps_what_is_no_word(substitutes, text):
     found = replaced(substitutes, text, 1.0)

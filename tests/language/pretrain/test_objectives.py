@@ -117,10 +117,10 @@ def test_pairs_with_the_same_second_text_have_no_wrong_one(model):
 
 def test_both_texts_of_a_pair_are_cut_at_half_and_keep_their_ends(model):
     seen = []
+    model.tokenizer.model_input_names = ["input_ids", "attention_mask", "token_type_ids"]
     found = NextSentence(model, width=WIDTH, max_tokens=8, first_token=model.tokenizer.cls_token_id)
     model.register_forward_pre_hook(lambda _, inputs: seen.append(dict(inputs[0])))
     long, short = "a film about the sea", "a farm"
-    model.tokenizer.model_input_names = ["input_ids", "attention_mask", "token_type_ids"]
     found.answers([read(model, [long]), read(model, [f"{short} {long}"])])
     tokens = model.tokenizer.convert_ids_to_tokens(seen[0]["input_ids"][0].tolist())
     assert tokens == ["[CLS]", "a", "film", "[SEP]", "a", "farm", "a", "[SEP]"]

@@ -58,7 +58,7 @@ def test_held_out_texts_are_told_better_afterwards(encoder, tmp_path, objective)
     assert np.abs(learned.encode(TEXTS[:3]) - plain.encode(TEXTS[:3])).max() > 1e-3
 
 
-def test_words_that_only_one_text_order_allows_are_learned(encoder, tmp_path):
+def test_hidden_words_of_unseen_texts_are_told_after_learning(encoder, tmp_path):
     found = made(encoder, tmp_path, epochs=20, n_evaluations=4)
     assert found.before["masked_words_accuracy"] < 0.1
     assert found.after["masked_words_accuracy"] > 0.3

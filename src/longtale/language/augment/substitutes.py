@@ -125,7 +125,8 @@ class Substitutes:
         at = asked["input_ids"] == self.vocabulary.mask
         with torch.inference_mode():
             logits = self.head(self.model(dict(asked))["token_embeddings"][at])
-        likely = logits.masked_fill(~self.is_word, -torch.inf).topk(n_best + 1)
+        n_asked = min(n_best + 1, int(self.is_word.sum()))  # one may be the word itself
+        likely = logits.masked_fill(~self.is_word, -torch.inf).topk(n_asked)
         found: list[dict[int, dict[str, float]]] = [{} for _ in hidden]
         rows = at.nonzero()[:, 0].tolist()
         best = zip(likely.indices.tolist(), likely.values.tolist(), strict=True)

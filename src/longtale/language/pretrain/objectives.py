@@ -90,6 +90,7 @@ class NextSentence(nn.Module):
         self._scale = math.sqrt(width)  # vectors of length 1 would hardly move the head
         self._half = max_tokens // 2
         self._first_token = first_token
+        self._has_kinds = "token_type_ids" in model.tokenizer.model_input_names
 
     def forward(self, columns: Iterable[Features], labels: Tensor | None = None) -> Tensor:
         """Give the mean over right and wrong pairs."""
@@ -129,7 +130,7 @@ class NextSentence(nn.Module):
             "input_ids": pad_sequence(rows, batch_first=True),
             "attention_mask": pad_sequence(attention, batch_first=True),
         }
-        if "token_type_ids" in self.model.tokenizer.model_input_names:
+        if self._has_kinds:
             features["token_type_ids"] = pad_sequence(kinds, batch_first=True)
         return features
 
