@@ -20,6 +20,7 @@ from longtale.cli.operate import keys, serve
 from longtale.cli.reliability import reliability
 from longtale.cli.settings import settings
 from longtale.cli.tuning import tune
+from longtale.cli.workshop import finetune, pretrain
 from longtale.errors import LongtaleError
 
 STOPPED = 130
@@ -48,6 +49,8 @@ COMMANDS = (
     check,
     train,
     tune,
+    pretrain,
+    finetune,
     evaluate,
     recommend,
     similar,

@@ -61,7 +61,7 @@ class TrainingSettings(Settings):
     n_evaluations: int = Field(default=10, ge=1)
     """How often the model is evaluated and kept on the way; the best one is the result."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers of the products; `auto` takes bfloat16 where a GPU computes in it."""
+    """Numbers of the products; `auto` takes bfloat16 where the GPU or processor computes in it."""
     track: tuple[Tracker, ...] = ()
     """Where losses and metrics are written besides the terminal; each needs its own package."""
     seed: int = Field(default=0, ge=0)

@@ -108,6 +108,7 @@ def arguments(
     """
     n_steps = n_steps_of(settings, n_examples)
     every = max(1, n_steps // settings.n_evaluations)
+    is_bf16 = _is_bf16(settings)
     judged: dict[str, Any] = {}
     if metric is not None:
         judged = {
@@ -125,7 +126,8 @@ def arguments(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=math.ceil(settings.warm_up * n_steps),
-        bf16=_is_bf16(settings),
+        bf16=is_bf16,
+        use_cpu=is_bf16 and not torch.cuda.is_available(),  # or it asks for a GPU
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
@@ -211,6 +213,9 @@ def _told(trainer: Trainer) -> Trained:
 
 
 def _is_bf16(settings: TrainingSettings) -> bool:
-    if settings.precision == "auto":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return settings.precision == "bfloat16"
+    if settings.precision != "auto":
+        return settings.precision == "bfloat16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

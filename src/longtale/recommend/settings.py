@@ -27,6 +27,7 @@ from longtale.rank.explore import EpsilonGreedySettings
 from longtale.rank.lambdamart import RankerSettings
 from longtale.rank.tail import LongTailSettings
 from longtale.recommend.service_settings import ServeSettings
+from longtale.recommend.workshop.settings import LanguageSettings
 from longtale.search.settings import SearchSettings
 from longtale.settings import Settings
 
@@ -123,6 +124,8 @@ class LongtaleSettings(Settings):
     """Where the data are and what their columns mean."""
     encode: EncoderSettings = EncoderSettings()
     """How text becomes vectors."""
+    language: LanguageSettings = LanguageSettings()
+    """How the language model is made better."""
     models: ModelsSettings = ModelsSettings()
     """The retrievers."""
     blend: BlendSettings = BlendSettings()

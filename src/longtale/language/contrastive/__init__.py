@@ -1,0 +1,1 @@
+"""Texts of items that the same people chose are brought together, others apart."""

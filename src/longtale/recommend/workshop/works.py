@@ -1,0 +1,111 @@
+"""What each job does at its desk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from longtale.arrays import Rows
+from longtale.encode.encoder import make_encoder
+from longtale.errors import MissingExtraError
+from longtale.language.contrastive.settings import ContrastiveSettings
+from longtale.language.pretrain.settings import PretrainSettings
+from longtale.language.settings import TrainingSettings
+from longtale.recommend.item_vectors import ItemVectors
+from longtale.recommend.workshop.job import Desk, Work
+from longtale.recommend.workshop.material import consecutive, titles_and_rest
+from longtale.seeds import generator
+
+_MOST_PAIRS = 20_000
+"""Of neighbours in a history that pre-training is shown."""
+_NEAR = 50
+"""Items of which hard negatives are drawn."""
+_ROWS_AT_ONCE = 512
+
+
+def work_of(settings: TrainingSettings) -> Work:
+    """Give what is done under the settings of a job.
+
+    Raises:
+        MissingExtraError: the extra `language` is not installed.
+    """
+    try:
+        import accelerate  # noqa: F401
+        import datasets  # noqa: F401
+        import sentence_transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            str(error.name), extra="language", purpose="training a language model"
+        ) from None
+    if isinstance(settings, PretrainSettings):
+        return partial(_pretrained, settings)
+    if isinstance(settings, ContrastiveSettings):
+        return partial(_tuned, settings)
+    raise NotImplementedError(type(settings).__name__)
+
+
+def _pretrained(settings: PretrainSettings, desk: Desk) -> dict[str, Any]:
+    from longtale.language.pretrain.pretrain import pretrain
+
+    trial = desk.trial
+    texts, train = trial.texts, trial.train
+    drawn = consecutive(
+        train.interactions.histories, _MOST_PAIRS, generator(settings.seed, "pairs to read")
+    )
+    pairs = [(texts[first], texts[second]) for first, second in drawn.tolist()]
+    pairs = [pair for pair in pairs if all(pair)]
+    pairs += titles_and_rest(train.catalog, trial.settings.encode.prompt)
+    with desk.cost.stage("train", total=None) as advance:
+        found = pretrain(
+            desk.start,
+            texts,
+            pairs,
+            settings,
+            out=desk.out,
+            checkpoints=desk.checkpoints,
+            on_progress=advance,
+        )
+    return asdict(found)
+
+
+def _tuned(settings: ContrastiveSettings, desk: Desk) -> dict[str, Any]:
+    from longtale.language.contrastive.tune import Behaviour, tune
+    from longtale.language.training import n_steps_of
+
+    train = desk.trial.train
+    near = _near(desk) if settings.hard_negatives else None
+    behaviour = Behaviour(
+        desk.trial.texts, train.catalog.titles(), train.interactions.histories, near
+    )
+    with desk.cost.stage("train", total=n_steps_of(settings, settings.n_pairs)) as advance:
+        found = tune(
+            desk.start,
+            behaviour,
+            settings,
+            out=desk.out,
+            checkpoints=desk.checkpoints,
+            score=desk.score,
+            on_progress=advance,
+        )
+    return asdict(found)
+
+
+def _near(desk: Desk) -> Rows:
+    """Give the items that are nearest to each in meaning, int32 (N, K)."""
+    encode = desk.trial.settings.encode
+    vectors = ItemVectors.fit(
+        desk.trial.train.catalog,
+        make_encoder(encode),
+        prompt=encode.prompt,
+        whitening=encode.whitening,
+    ).vectors
+    k = min(_NEAR, len(vectors) - 1)
+    found = []
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        products = vectors[start : start + _ROWS_AT_ONCE] @ vectors.T
+        np.put_along_axis(products, np.arange(start, start + len(products))[:, None], -2, axis=1)
+        found.append(np.argpartition(-products, k, axis=1)[:, :k].astype(np.int32))
+    return np.concatenate(found)

@@ -1,0 +1,100 @@
+"""The workshop of language models from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from longtale.settings import read_toml
+
+TINY = "tiny/encoder"
+SHORT = (
+    *("--set", "language.finetune.batch_size=8"),
+    *("--set", "language.finetune.n_pairs=64"),
+    *("--set", "language.finetune.patience=0"),
+)
+
+
+@pytest.fixture
+def tiny_films(films: Path) -> Path:
+    """The films with a tiny language model beside the settings."""
+    pytest.importorskip("torch")
+    pytest.importorskip("datasets")
+    from tests.language.tiny import tiny_encoder
+
+    texts = (films / "items.csv").read_text(encoding="utf-8").splitlines()
+    tiny_encoder(films / "tiny", texts)
+    file = films / "longtale.toml"
+    text = file.read_text(encoding="utf-8").replace(
+        '"hashed"', f'"{TINY}"  # ours\nengine = "torch"'
+    )
+    file.write_text(text, encoding="utf-8")
+    return films
+
+
+@pytest.mark.torch
+def test_finetune_says_what_it_brought_and_leaves_a_model_that_can_be_named(tiny_films, longtale):
+    ran = longtale("finetune", "--json", *SHORT)
+    assert ran.code == 0, ran.err
+    said = ran.json
+    assert {change["slice"] for change in said["changes"]} == {"new items", "all items"}
+    assert said["told"]["n_steps"] == 8
+    assert said["verdict"].startswith("worth it" if said["better"] else "not worth it")
+    made = json.loads((tiny_films / "encoders/finetune/made.json").read_text(encoding="utf-8"))
+    assert (made["job"], made["start"], made["protocol"]) == ("finetune", TINY, "refit")
+    assert not list((tiny_films / "encoders").glob("*.training"))
+    assert not list((tiny_films / "encoders").glob("*.new"))
+    trained = longtale("train", "--set", "encode.model=encoders/finetune", "--json")
+    assert trained.code == 0, trained.err
+    assert trained.json["version"] != longtale("train", "--json").json["version"]
+
+
+@pytest.mark.torch
+def test_a_model_is_put_into_the_settings_only_where_it_was_worth_it(
+    tiny_films, longtale, monkeypatch
+):
+    pytest.importorskip("tomlkit")
+    from longtale.recommend.workshop.verdict import Verdict
+
+    for better in (False, True):
+        monkeypatch.setattr(Verdict, "is_better", better)
+        ran = longtale("finetune", "--use", "--json", *SHORT)
+        assert ran.code == 0, ran.err
+        model = read_toml(tiny_films / "longtale.toml")["encode"]["model"]
+        assert model == ("encoders/finetune" if better else TINY)
+        assert (ran.json["written"] is not None) is better
+    assert "# ours" in (tiny_films / "longtale.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.torch
+def test_pretrain_reads_the_catalogue(tiny_films, longtale):
+    ran = longtale(
+        "pretrain",
+        "--set",
+        "language.pretrain.batch_size=8",
+        "--set",
+        "language.pretrain.max_steps=4",
+        "--set",
+        'language.pretrain.objectives=["masked_words", "next_sentence"]',
+    )
+    assert ran.code == 0, ran.err
+    assert "worth it: " in ran.out
+    assert "longtale train --set encode.model=encoders/pretrain" in ran.out
+    assert (tiny_films / "encoders/pretrain/modules.json").is_file()
+
+
+def test_without_a_language_model_there_is_nothing_to_make_better(films, longtale):
+    pytest.importorskip("datasets")
+    ran = longtale("finetune", "--json")
+    assert ran.code == 2
+    assert "encode.model = 'hashed' has nothing that could learn" in ran.json["error"]["message"]
+
+
+def test_a_test_under_another_protocol_is_warned_of(tiny_films, longtale):
+    from longtale.recommend.workshop.made import Made
+
+    Made("finetune", "minilm", "refit", "f", {}, {}).write(tiny_films / TINY)
+    assert "may know answers" in longtale("evaluate", "-p", "strict", "--json").err
+    assert "may know answers" not in longtale("evaluate", "-p", "refit", "--json").err
