@@ -61,10 +61,9 @@ class CoInteractions:
         """
         lengths = np.diff(self.weights.indptr)
         known = np.flatnonzero(lengths)
-        if not len(known):
+        if not len(known) or not n:
             return np.empty((0, 2), dtype=np.int32)
-        rounds = -(-n // len(known))
-        first = np.concatenate([rng.permutation(known) for _ in range(rounds)])[:n]
+        first = _in_turn(known, n, rng)
         sums = np.concatenate([[0.0], np.cumsum(self.weights.data, dtype=np.float64)])
         starts, ends = self.weights.indptr[first], self.weights.indptr[first + 1]
         drawn = sums[starts] + rng.random(n) * (sums[ends] - sums[starts])
@@ -78,17 +77,23 @@ class CoInteractions:
 
 
 def next_items(offsets: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw events that have one before them in their history, int64 (<= n,).
+    """Draw events that have one before them in their history, int64 (n,); none where there is none.
 
     Args:
         offsets: int64 (U + 1,), where each history begins.
-        n: how many are drawn; fewer where there are fewer.
+        n: how many are drawn.
         rng: draws them.
     """
     is_first = np.zeros(int(offsets[-1]), dtype=np.bool_)
     is_first[offsets[:-1][np.diff(offsets) > 0]] = True
     later = np.flatnonzero(~is_first)
-    return rng.permutation(later)[:n]
+    return _in_turn(later, n, rng) if len(later) else later
+
+
+def _in_turn(values: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw n values, each as often as any other."""
+    rounds = -(-n // len(values))
+    return np.concatenate([rng.permutation(values) for _ in range(max(rounds, 1))])[:n]
 
 
 def _largest(weights: sparse.csr_array, k: int) -> sparse.csr_array:
