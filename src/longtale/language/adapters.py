@@ -1,12 +1,22 @@
-"""Few new weights that learn in place of the model's own (peft); needs torch and peft."""
+"""Few new weights that learn in place of the model's own (peft); needs torch and peft.
+
+What can become part of the weights, or of the vocabulary, leaves a plain model (`merge_adapter`):
+lora, ia3 and prompt. A prefix cannot: it stays beside its model in a folder of its own.
+"""
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from longtale.errors import MissingExtraError, SettingsError
+from longtale.language.model import transformer_of
+from longtale.language.prompt import add_prompt_tokens
 from longtale.language.settings import AdapterSettings
 
 if TYPE_CHECKING:
@@ -14,6 +24,48 @@ if TYPE_CHECKING:
 
 _QUERY_VALUE = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin")
 """Names of the layers that make queries and values: BERT, decoders, DistilBERT."""
+_PREFIXED = (
+    "bert",
+    "electra",
+    "gemma3_text",
+    "gpt2",
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "roberta",
+    "xlm-roberta",
+)
+"""Architectures that take states before the text as transformers 5.23 and peft 0.21 hand them over:
+all that were tried; DeBERTa, DistilBERT, ModernBERT, MPNet and NomicBERT fail."""
+_FIRST_POSITION = 2
+"""Where RoBERTa begins to count; others begin at 0."""
+
+
+def adapt(
+    model: SentenceTransformer, settings: AdapterSettings, *, rng: np.random.Generator
+) -> None:
+    """Put an adapter of any kind into a model; from then on it alone learns.
+
+    Prefix tuning (Li and Liang 2021, arXiv:2101.00190) learns n keys and values for each layer,
+    prompt tuning n vectors before the text, see `longtale.language.prompt`.
+
+    Args:
+        model: changed in place; a prompt changes its tokenizer too.
+        settings: which adapter; `none` changes nothing.
+        rng: draws how a prompt begins.
+
+    Raises:
+        EncoderError: the model has no room for a prompt.
+        MissingExtraError: peft is not installed.
+        SettingsError: the model has none of the layers that are to be adapted.
+    """
+    if settings.kind == "prompt":
+        _add_prompt(model, settings, rng)
+    elif settings.kind == "prefix":
+        _add_prefix(model, settings)
+    else:
+        add_adapter(transformer_of(model), settings)
 
 
 def add_adapter(transformer: nn.Module, settings: AdapterSettings) -> None:
@@ -45,6 +97,69 @@ def merge_adapter(transformer: nn.Module) -> None:
     model._hf_peft_config_loaded = False
     if hasattr(model, "peft_config"):
         del model.peft_config
+
+
+def take_prefix(model: SentenceTransformer, folder: Path) -> None:
+    """Write a model's prefix, and leave the model as it was before."""
+    prefixed = model[0].model
+    prefixed.save_pretrained(str(folder))
+    model[0].model = prefixed.get_base_model()
+
+
+def put_prefix(model: SentenceTransformer, folder: Path) -> None:
+    """Read a prefix that `take_prefix` wrote, and put it before a model's layers.
+
+    Raises:
+        MissingExtraError: peft is not installed.
+    """
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise MissingExtraError("peft", extra="language", purpose="a prefix") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks what transformers renamed
+        model[0].model = PeftModel.from_pretrained(transformer_of(model), str(folder)).eval()
+
+
+def _add_prompt(
+    model: SentenceTransformer, settings: AdapterSettings, rng: np.random.Generator
+) -> None:
+    try:
+        from peft import TrainableTokensConfig
+    except ImportError:
+        raise MissingExtraError("peft", extra="language", purpose="an adapter") from None
+    tokens = add_prompt_tokens(model, settings.n_tokens, rng)
+    transformer: Any = transformer_of(model)
+    vectors = transformer.get_input_embeddings()
+    name = next(name for name, module in transformer.named_modules() if module is vectors)
+    transformer.add_adapter(
+        TrainableTokensConfig(token_indices=list(tokens), target_modules=[name])
+    )
+
+
+def _add_prefix(model: SentenceTransformer, settings: AdapterSettings) -> None:
+    try:
+        from peft import PrefixTuningConfig, TaskType, get_peft_model
+    except ImportError:
+        raise MissingExtraError("peft", extra="language", purpose="an adapter") from None
+    transformer: Any = transformer_of(model)
+    architecture = transformer.config.model_type
+    if architecture not in _PREFIXED:
+        raise SettingsError(
+            f"adapter.kind = 'prefix': the layers of a model of the kind '{architecture}' take "
+            f"nothing before the text; those of {', '.join(_PREFIXED)} do: take prompt or lora"
+        )
+    config = PrefixTuningConfig(
+        task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=settings.n_tokens
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks what transformers renamed
+        model[0].model = get_peft_model(transformer, config)
+    del model[0].model.word_embeddings  # of no use to a prefix, and no checkpoint takes it twice
+    # The text's positions begin behind the prefix.
+    room = transformer.config.max_position_embeddings - settings.n_tokens - _FIRST_POSITION
+    longest = model.max_seq_length
+    model.max_seq_length = room if longest is None else min(longest, room)
 
 
 def _config(transformer: nn.Module, settings: AdapterSettings) -> PeftConfig:

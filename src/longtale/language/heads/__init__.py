@@ -1,0 +1,1 @@
+"""Heads on top of a language model: from two texts to a click, a conversion and a rating."""
