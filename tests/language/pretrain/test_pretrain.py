@@ -113,7 +113,7 @@ def test_a_model_from_scratch_knows_the_words_of_the_texts(tmp_path):
     scratch = {"width": 32, "layers": 1, "n_words": 200}
     found = made(tmp_path / "none", tmp_path, from_scratch=True, scratch=scratch)
     model = open_model(tmp_path / "out")
-    assert found.after["loss"] < found.before["loss"]
+    assert found.after["loss"] < found.before["loss"] - 0.01
     assert len(layers_of(transformer_of(model))) == 1
     assert model.encode(["a ship"]).shape == (1, 32)
     assert model.tokenizer.tokenize("A RED garden") == ["a", "red", "garden"]
@@ -136,7 +136,7 @@ def test_only_what_is_let_learns(encoder, tmp_path):
 
 def test_a_head_alone_can_learn(encoder, tmp_path):
     found = made(encoder, tmp_path, train_layers=0)
-    assert found.after["loss"] < found.before["loss"]
+    assert found.after["loss"] < found.before["loss"] - 0.01
     plain, learned = open_model(encoder), open_model(tmp_path / "out")
     np.testing.assert_allclose(learned.encode(TEXTS[:3]), plain.encode(TEXTS[:3]), atol=1e-6)
 
