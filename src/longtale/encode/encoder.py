@@ -9,10 +9,12 @@ from pydantic import Field
 from longtale.contracts import TextEncoder
 from longtale.encode.cache import CachedEncoder, default_cache_folder
 from longtale.encode.hashed_text import HashedTextEncoder
+from longtale.encode.joined import JoinedEncoder
 from longtale.encode.language_model import LanguageModelEncoder, LanguageModelSettings
 from longtale.encode.onnx_text import OnnxTextEncoder
 from longtale.encode.prompt import PromptSettings
-from longtale.encode.saved import SavedHashed, read_saved
+from longtale.encode.saved import RECORD_FILE, SavedJoined, SavedOnnx, SavedStatic, read_saved
+from longtale.encode.static_text import StaticTextEncoder, is_static
 from longtale.encode.whiten import WhiteningSettings
 from longtale.errors import EncoderError
 
@@ -47,9 +49,13 @@ def make_encoder(settings: EncoderSettings) -> TextEncoder:
     """
     if settings.model == HASHED:
         return HashedTextEncoder(dim=settings.hashed_dim)
+    folder = Path(settings.model).expanduser()
+    if is_static(folder):
+        return StaticTextEncoder.open(folder, settings)
     cache = default_cache_folder() if settings.cache is None else settings.cache.expanduser()
-    encoder = LanguageModelEncoder.load(settings.model, cache, settings=settings)
-    return CachedEncoder(encoder, cache)
+    if (folder / RECORD_FILE).is_file():
+        return _remembered(_adapted(load_encoder(folder), settings), cache)
+    return CachedEncoder(LanguageModelEncoder.load(settings.model, cache, settings=settings), cache)
 
 
 def load_encoder(folder: Path) -> TextEncoder:
@@ -59,8 +65,12 @@ def load_encoder(folder: Path) -> TextEncoder:
         EncoderError: the folder is no saved encoder, is not whole, or is of another version.
     """
     saved = read_saved(folder)
-    if not isinstance(saved, SavedHashed):
+    if isinstance(saved, SavedOnnx):
         return OnnxTextEncoder.load(folder)
+    if isinstance(saved, SavedStatic):
+        return StaticTextEncoder.load(folder)
+    if isinstance(saved, SavedJoined):
+        return JoinedEncoder(tuple(load_encoder(folder / part) for part in saved.parts))
     encoder = HashedTextEncoder(dim=saved.dim)
     if encoder.fingerprint != saved.fingerprint:
         raise EncoderError(
@@ -68,3 +78,18 @@ def load_encoder(folder: Path) -> TextEncoder:
             f"is {saved.fingerprint[:12]}, this version's {encoder.fingerprint[:12]}; train again"
         )
     return encoder
+
+
+def _adapted(encoder: TextEncoder, settings: LanguageModelSettings) -> TextEncoder:
+    if isinstance(encoder, JoinedEncoder):
+        return JoinedEncoder(tuple(_adapted(part, settings) for part in encoder.parts))
+    if isinstance(encoder, OnnxTextEncoder | StaticTextEncoder):
+        return encoder.adapted(settings)
+    return encoder
+
+
+def _remembered(encoder: TextEncoder, cache: Path) -> TextEncoder:
+    """Keep what is dear to compute; a look-up in a table is cheaper than one on disk."""
+    if isinstance(encoder, JoinedEncoder):
+        return JoinedEncoder(tuple(_remembered(part, cache) for part in encoder.parts))
+    return CachedEncoder(encoder, cache) if isinstance(encoder, OnnxTextEncoder) else encoder

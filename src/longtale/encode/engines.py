@@ -122,17 +122,34 @@ def encode_texts(
     dim: int,
     on_progress: OnProgress,
 ) -> Floats:
-    """Give unit rows, float32 (N, D); a blank text is a zero row."""
+    """Give unit rows, float32 (N, D); a blank text is a zero row.
+
+    Where D is less than the model's own width, the leading numbers are kept.
+    """
     vectors = np.zeros((len(texts), dim), dtype=np.float32)
     n_done = 0
     for rows, pooled in engine.run(reader.batches(texts, prompt)):
-        vectors[rows] = pooled
+        vectors[rows] = pooled[:, :dim]
         n_done += len(rows)
         if on_progress is not None:
             on_progress(len(rows))
     if on_progress is not None and n_done < len(texts):
         on_progress(len(texts) - n_done)  # the blank ones
     return unit_rows(vectors)
+
+
+def narrowed_dim(own: int, wanted: int) -> int:
+    """Give the width that was wanted of vectors that are wider.
+
+    Raises:
+        EncoderError: the model's vectors are narrower.
+    """
+    if wanted > own:
+        raise EncoderError(
+            f"dim = {wanted}, but this model's vectors have {own} numbers; name 1 to {own}, or "
+            "nothing to keep them all"
+        )
+    return wanted
 
 
 def choose_engine() -> EngineName:
@@ -158,12 +175,21 @@ def n_processors() -> int:
 @cache
 def has_bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Say whether the processor multiplies bf16 itself (AVX512-BF16 or AMX)."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_processor_flags(cpuinfo))
+
+
+@cache
+def has_integer_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Say whether the processor adds up products of bytes without overflow (VNNI or AMX)."""
+    return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(_processor_flags(cpuinfo))
+
+
+def _processor_flags(cpuinfo: Path) -> list[str]:
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return False
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+        return []
+    return next((line.split() for line in lines if line.startswith("flags")), [])
 
 
 def _has_gpu() -> bool:

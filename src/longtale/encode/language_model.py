@@ -26,6 +26,7 @@ from longtale.encode.engines import (
     choose_engine,
     encode_texts,
     n_processors,
+    narrowed_dim,
 )
 from longtale.encode.model_card import ModelCard, read_card
 from longtale.encode.model_folder import PACKAGED_MODEL, PACKAGED_SHA256, find_model, weights_digest
@@ -44,6 +45,9 @@ class LanguageModelSettings(Settings):
     """What runs the model; `auto` takes what is fastest on this machine."""
     max_tokens: int | None = Field(default=None, ge=8)
     """Where texts are cut, at most what the model allows; its own length if not given."""
+    dim: int | None = Field(default=None, ge=1)
+    """How many leading numbers of each vector are kept; all if not given. Good for models that
+    were trained for it (Matryoshka)."""
     batch_tokens: int = Field(default=512, ge=1)
     """Tokens in one batch on the processor; what fits into its caches is fastest."""
     query_prompt: str | None = None
@@ -105,6 +109,7 @@ class LanguageModelEncoder:
         ]
         content += [card.pooling, card.max_tokens, card.lowercase]
         content += [card.query_prompt, card.passage_prompt]
+        content += [] if self.settings.dim is None else [card.dim]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def encode(
@@ -142,7 +147,7 @@ class LanguageModelEncoder:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return cutting(_tokenizer_in(self.card.folder), self.card.max_tokens)
+        return cutting(tokenizer_in(self.card.folder), self.card.max_tokens)
 
     @cached_property
     def _reader(self) -> TokenReader:
@@ -184,6 +189,7 @@ def _adapted(card: ModelCard, settings: LanguageModelSettings) -> ModelCard:
     length, query, passage = settings.max_tokens, settings.query_prompt, settings.passage_prompt
     return replace(
         card,
+        dim=card.dim if settings.dim is None else narrowed_dim(card.dim, settings.dim),
         max_tokens=card.max_tokens if length is None else min(length, card.max_tokens),
         query_prompt=card.query_prompt if query is None else query,
         passage_prompt=card.passage_prompt if passage is None else passage,
@@ -209,7 +215,12 @@ def _export_whole(card: ModelCard, path: Path) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _tokenizer_in(folder: Path) -> Tokenizer:
+def tokenizer_in(folder: Path) -> Tokenizer:
+    """Give the tokenizer of a model's folder.
+
+    Raises:
+        EncoderError: the model has none that works without transformers.
+    """
     path = folder / "tokenizer.json"
     if path.is_file():
         return Tokenizer.from_file(str(path))

@@ -73,7 +73,7 @@ def read_card(folder: Path) -> ModelCard:
         pooling = _pooling(folder / modules["Pooling"] / "config.json")
     own = _own_config(weights)
     config = _read(weights / "config.json")
-    query, passage = _prompts(_read(folder / "config_sentence_transformers.json"))
+    query, passage = read_prompts(folder)
     return ModelCard(
         folder=weights,
         dim=_dim(config, weights),
@@ -84,6 +84,16 @@ def read_card(folder: Path) -> ModelCard:
         query_prompt=query,
         passage_prompt=passage,
     )
+
+
+def read_prompts(folder: Path) -> tuple[str, str]:
+    """Read what stands before a query, and what before an item's text."""
+    config = _read(folder / "config_sentence_transformers.json")
+    prompts = cast(Mapping[str, str | None], config.get("prompts") or {})
+    default = prompts.get(config.get("default_prompt_name") or "") or ""
+    query = prompts.get("query", default)
+    passage = next((prompts[name] for name in _PASSAGE_NAMES if name in prompts), default)
+    return query or "", passage or ""
 
 
 def _dim(config: Mapping[str, Any], folder: Path) -> int:
@@ -129,14 +139,6 @@ def _pooling(path: Path) -> Pooling:
             "choose another model"
         )
     return _POOLINGS[modes[0]]
-
-
-def _prompts(config: Mapping[str, Any]) -> tuple[str, str]:
-    prompts = cast(Mapping[str, str | None], config.get("prompts") or {})
-    default = prompts.get(config.get("default_prompt_name") or "") or ""
-    query = prompts.get("query", default)
-    passage = next((prompts[name] for name in _PASSAGE_NAMES if name in prompts), default)
-    return query or "", passage or ""
 
 
 def _own_config(folder: Path) -> Mapping[str, Any]:

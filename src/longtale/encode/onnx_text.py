@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from tokenizers import Tokenizer
 
 from longtale.arrays import Floats
 from longtale.contracts import OnProgress, Purpose
-from longtale.encode.engines import OnnxEngine, encode_texts, n_processors
+from longtale.encode.engines import (
+    Engine,
+    OnnxEngine,
+    OpenVinoEngine,
+    choose_engine,
+    encode_texts,
+    n_processors,
+    narrowed_dim,
+)
+from longtale.encode.language_model import LanguageModelSettings
 from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, SavedOnnx, read_saved, write_saved
 from longtale.encode.tokens import TokenReader, cutting, whole_words
 from longtale.errors import EncoderError
@@ -28,10 +38,12 @@ class OnnxTextEncoder:
     Args:
         folder: where graph and tokenizer lie.
         saved: what `encoder.json` says.
+        engine: what runs the graph.
     """
 
     folder: Path
     saved: SavedOnnx
+    engine: Literal["onnx", "openvino"] = "onnx"
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -50,6 +62,26 @@ class OnnxTextEncoder:
         if missing:
             raise EncoderError(f"'{folder}' lacks {', '.join(missing)}; save the encoder again")
         return cls(folder=folder, saved=saved)
+
+    def adapted(self, settings: LanguageModelSettings) -> Self:
+        """Give the same encoder with another engine, width, length or other prompts.
+
+        Raises:
+            EncoderError: the settings ask for what a saved graph cannot give.
+        """
+        own = self.saved
+        length, query, passage = settings.max_tokens, settings.query_prompt, settings.passage_prompt
+        changed = own.model_copy(
+            update={
+                "dim": own.dim if settings.dim is None else narrowed_dim(own.dim, settings.dim),
+                "max_tokens": own.max_tokens if length is None else min(length, own.max_tokens),
+                "query_prompt": own.query_prompt if query is None else query,
+                "passage_prompt": own.passage_prompt if passage is None else passage,
+            }
+        )
+        if changed != own:
+            changed = changed.model_copy(update={"fingerprint": _printed(changed)})
+        return replace(self, saved=changed, engine=_engine_for(settings, own))
 
     @property
     def dim(self) -> int:
@@ -99,5 +131,22 @@ class OnnxTextEncoder:
         )
 
     @cached_property
-    def _engine(self) -> OnnxEngine:
-        return OnnxEngine(self.folder / MODEL_FILE, threads=n_processors())
+    def _engine(self) -> Engine:
+        kind = OpenVinoEngine if self.engine == "openvino" else OnnxEngine
+        return kind(self.folder / MODEL_FILE, threads=n_processors())
+
+
+def _engine_for(settings: LanguageModelSettings, saved: SavedOnnx) -> Literal["onnx", "openvino"]:
+    name = choose_engine() if settings.engine == "auto" else settings.engine
+    if name in ("onnx", "openvino"):
+        return "onnx" if saved.bits == 8 else name
+    if settings.engine == "auto":
+        return "onnx"
+    raise EncoderError(
+        f"engine = '{name}', but the encoder is a saved graph, which torch cannot run; "
+        "take auto, onnx or openvino"
+    )
+
+
+def _printed(saved: SavedOnnx) -> str:
+    return hashlib.sha256(saved.model_dump_json().encode()).hexdigest()

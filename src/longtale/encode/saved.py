@@ -14,6 +14,7 @@ from longtale.settings import Settings
 RECORD_FILE = "encoder.json"
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+VECTORS_FILE = "vectors.safetensors"
 
 
 class SavedHashed(Settings):
@@ -40,6 +41,8 @@ class SavedOnnx(Settings):
     """Where a text is cut."""
     pad_id: int = Field(ge=0)
     """Token that fills up short texts."""
+    bits: Literal[8, 32] = 32
+    """Of the graph's weights."""
     lowercase: bool = False
     """Whether the model reads lower case only."""
     query_prompt: str = ""
@@ -48,18 +51,44 @@ class SavedOnnx(Settings):
     """What stands before an item's text."""
 
 
-Saved = Annotated[SavedHashed | SavedOnnx, Field(discriminator="kind")]
-_RECORD: TypeAdapter[SavedHashed | SavedOnnx] = TypeAdapter(Saved)
+class SavedStatic(Settings):
+    """A vector for each token, and a tokenizer."""
+
+    kind: Literal["static"] = "static"
+    """Which encoder this is."""
+    dim: int = Field(ge=1)
+    """Vector width; the leading numbers, where the tokens' vectors have more."""
+    fingerprint: str
+    """Hash of all that decides the vectors."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Where a text is cut; nowhere if not given."""
+    query_prompt: str = ""
+    """What stands before a query."""
+    passage_prompt: str = ""
+    """What stands before an item's text."""
 
 
-def write_saved(folder: Path, saved: SavedHashed | SavedOnnx) -> None:
+class SavedJoined(Settings):
+    """Several encoders whose vectors stand side by side, each in a folder of its own."""
+
+    kind: Literal["joined"] = "joined"
+    """Which encoder this is."""
+    parts: tuple[str, ...] = Field(min_length=2)
+    """Their folders, in the order of their vectors."""
+
+
+Saved = SavedHashed | SavedOnnx | SavedStatic | SavedJoined
+_RECORD: TypeAdapter[Saved] = TypeAdapter(Annotated[Saved, Field(discriminator="kind")])
+
+
+def write_saved(folder: Path, saved: Saved) -> None:
     """Write `encoder.json`, making the folder if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(saved.model_dump(), indent=2, ensure_ascii=False)
     (folder / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def read_saved(folder: Path) -> SavedHashed | SavedOnnx:
+def read_saved(folder: Path) -> Saved:
     """Read `encoder.json`.
 
     Raises:

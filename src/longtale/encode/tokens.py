@@ -73,9 +73,7 @@ class TokenReader:
             yield TokenBatch(rows=rows[chosen], ids=ids, mask=mask)
 
     def _plain(self, text: str) -> str:
-        text = text.strip()[: self.max_tokens * _CHARACTERS_PER_TOKEN]
-        # Text from outside may hold halves of surrogate pairs, which no tokenizer takes.
-        text = text.encode("utf-8", errors="replace").decode("utf-8")
+        text = plain_text(text, self.max_tokens)
         return text.lower() if self.lowercase else text
 
     def _padded(
@@ -87,6 +85,13 @@ class TokenReader:
             ids[row, : len(own)] = own
             mask[row, : len(own)] = 1
         return ids, mask
+
+
+def plain_text(text: str, max_tokens: int) -> str:
+    """Give what a tokenizer can take of a text, and no more than it would keep."""
+    text = text.strip()[: max_tokens * _CHARACTERS_PER_TOKEN]
+    # Text from outside may hold halves of surrogate pairs, which no tokenizer takes.
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def whole_words(tokenizer: Tokenizer) -> frozenset[str]:

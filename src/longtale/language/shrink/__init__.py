@@ -1,0 +1,1 @@
+"""Smaller encoders that say nearly the same."""

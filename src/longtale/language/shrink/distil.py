@@ -1,0 +1,246 @@
+"""A small encoder learns to say what a large one says; needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from datasets import Dataset
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss
+from torch import nn
+
+from longtale import log
+from longtale.arrays import Floats, unit_rows
+from longtale.contracts import OnProgress
+from longtale.errors import DataError, SettingsError
+from longtale.language.adapters import add_adapter, merge_adapter
+from longtale.language.model import n_weights, open_model, prepare, save_model, transformer_of
+from longtale.language.shrink.layers import encoded
+from longtale.language.shrink.losses import TeacherLoss, evening_of
+from longtale.language.shrink.reading import LikeLengths, pieces_of
+from longtale.language.shrink.settings import DistilSettings
+from longtale.language.shrink.students import main_directions, new_student
+from longtale.language.training import METRIC, Scored, Trained, arguments, optimizer_of, trained
+from longtale.seeds import generator
+
+_FEWEST = 4
+_HELD_OUT, _MOST_HELD_OUT = 0.1, 256
+_STATIC_STEP = 10  # a token is seen seldom, and must then learn quickly
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What came of a distillation.
+
+    Args:
+        trained: steps and curve.
+        n_read: texts and pieces that were learned from.
+        n_held_out: texts that judged; none of them was learned from.
+        cosine: mean cosine of student and teacher on them.
+        cosine_before: the same before the first step.
+        even_cosine: the same when directions are made to count alike.
+        n_weights: of the student.
+        n_weights_of_teacher: of the teacher.
+    """
+
+    trained: Trained
+    n_read: int
+    n_held_out: int
+    cosine: float
+    cosine_before: float
+    even_cosine: float
+    n_weights: int
+    n_weights_of_teacher: int
+
+
+def distil(
+    folder: Path,
+    texts: Sequence[str],
+    settings: DistilSettings,
+    *,
+    out: Path,
+    checkpoints: Path,
+    score: Callable[[SentenceTransformer], float] | None = None,
+    on_progress: OnProgress = None,
+) -> Distilled:
+    """Teach a small encoder what a large one says of texts, and write it.
+
+    A tenth of the texts is held out and judges. What `out` holds can be named as `encode.model`; a
+    static student answers without torch, any other one once its graph was exported.
+
+    Args:
+        folder: the teacher.
+        texts: what is read; blank ones are left out.
+        settings: what kind of student, and how it learns.
+        out: where the student is written.
+        checkpoints: where the teacher's vectors are kept, and training goes on after a stop.
+        score: says how good the student is, higher is better; the best one is kept. None takes the
+            even cosine on what was held out.
+        on_progress: is told of the steps that were made.
+
+    Raises:
+        DataError: there are too few texts.
+        EncoderError: the teacher cannot be loaded, or cannot have such a student.
+        SettingsError: the settings do not fit the teacher.
+    """
+    teacher = open_model(folder, max_tokens=settings.max_tokens)
+    lesson = _Lesson.of(teacher, texts, settings, checkpoints)
+    student = new_student(teacher, lesson.read, lesson.directions, settings, checkpoints / "fresh")
+    if settings.student != "static":
+        prepare(student, settings)
+        add_adapter(transformer_of(student), settings.adapter)
+    before = lesson.likeness(student)
+    with log.stage("distilled a model", student=settings.student) as told:
+        judge = score if score is not None else lambda model: lesson.likeness(model)[1]
+        trainer = _trainer(student, lesson, settings, checkpoints, judge)
+        result = trained(trainer, _paced(settings), on_progress=on_progress)
+        told["steps"] = result.n_steps
+    if settings.student != "static":
+        merge_adapter(transformer_of(student))
+        student.max_seq_length = open_model(folder).max_seq_length
+    after = lesson.likeness(student)
+    save_model(student, out)
+    return Distilled(
+        trained=result,
+        n_read=len(lesson.read),
+        n_held_out=len(lesson.held_out),
+        cosine=after[0],
+        cosine_before=before[0],
+        even_cosine=after[1],
+        n_weights=n_weights(student),
+        n_weights_of_teacher=n_weights(teacher),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What is read, and what the teacher says of it.
+
+    Args:
+        read: texts and pieces to learn from.
+        targets: float32 (n, D), the teacher's unit vectors of them.
+        held_out: texts that judge.
+        right: float32 (m, D), the teacher's unit vectors of them.
+        directions: float32 (D', D), how wider vectors of the teacher were narrowed.
+    """
+
+    read: Sequence[str]
+    targets: Floats
+    held_out: Sequence[str]
+    right: Floats
+    directions: Floats | None
+
+    @classmethod
+    def of(
+        cls,
+        teacher: SentenceTransformer,
+        texts: Sequence[str],
+        settings: DistilSettings,
+        checkpoints: Path,
+    ) -> _Lesson:
+        known = list(dict.fromkeys(text for text in texts if text.strip()))
+        if len(known) < _FEWEST:
+            raise DataError(
+                f"{len(known)} different texts that are not blank, but distillation needs "
+                f"{_FEWEST} or more; give the texts of the catalogue"
+            )
+        rng = generator(settings.seed, "texts to distil")
+        order = rng.permutation(len(known))
+        n_held_out = min(max(1, round(_HELD_OUT * len(known))), _MOST_HELD_OUT)
+        held_out = [known[row] for row in order[:n_held_out]]
+        read = [known[row] for row in order[n_held_out:]]
+        read += pieces_of(read, settings.pieces, rng)
+        said = _said(teacher, [*held_out, *read], checkpoints)
+        right, targets, directions = said[:n_held_out], said[n_held_out:], None
+        if settings.width is not None and settings.student != "layers":
+            directions = main_directions(targets, settings.width)
+            right, targets = (unit_rows(vectors @ directions) for vectors in (right, targets))
+        return cls(read, targets, held_out, right, directions)
+
+    def likeness(self, student: SentenceTransformer) -> tuple[float, float]:
+        """Give the mean cosine to the teacher on held-out texts, plain and even."""
+        own = encoded(student, self.held_out)
+        even = evening_of(torch.from_numpy(self.targets))
+        pairs = [
+            (own, self.right),
+            tuple(unit_rows(even(torch.from_numpy(x)).numpy()) for x in (own, self.right)),
+        ]
+        plain, evened = (float((first * second).sum(axis=1).mean()) for first, second in pairs)
+        return plain, evened
+
+    def as_dataset(self) -> Dataset:
+        """Give texts with the rows of their targets."""
+        return Dataset.from_dict({"text": list(self.read), "label": list(range(len(self.read)))})
+
+
+def _said(teacher: SentenceTransformer, texts: Sequence[str], checkpoints: Path) -> Floats:
+    """Give the teacher's vectors; what was read before a stop is not read again."""
+    path = checkpoints / "teacher.npy"
+    if path.is_file():
+        return cast(Floats, np.load(path))
+    with log.stage("asked the teacher", texts=len(texts)):
+        found = encoded(teacher, texts)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    part = checkpoints / "teacher.part.npy"
+    np.save(part, found)
+    part.replace(path)
+    return found
+
+
+def _paced(settings: DistilSettings) -> DistilSettings:
+    if settings.student != "static":
+        return settings
+    return settings.model_copy(update={"learning_rate": _STATIC_STEP * settings.learning_rate})
+
+
+def _trainer(
+    student: SentenceTransformer,
+    lesson: _Lesson,
+    settings: DistilSettings,
+    checkpoints: Path,
+    judge: Callable[[SentenceTransformer], float],
+) -> SentenceTransformerTrainer:
+    paced = _paced(settings)
+    return SentenceTransformerTrainer(
+        student,
+        arguments(
+            SentenceTransformerTrainingArguments,
+            paced,
+            checkpoints,
+            n_examples=len(lesson.read),
+            metric=METRIC,
+            batch_sampler=LikeLengths,
+        ),
+        train_dataset=lesson.as_dataset(),
+        loss=_loss(student, lesson.targets, settings),
+        evaluator=Scored(judge),
+        optimizer_cls_and_kwargs=optimizer_of(paced),
+    )
+
+
+def _loss(student: SentenceTransformer, targets: Floats, settings: DistilSettings) -> nn.Module:
+    loss: nn.Module = TeacherLoss(
+        student,
+        torch.from_numpy(targets),
+        even_weight=settings.even_weight,
+        similarity_weight=settings.similarity_weight,
+    )
+    if not settings.matryoshka:
+        return loss
+    width = targets.shape[1]
+    if max(settings.matryoshka) >= width:
+        raise SettingsError(
+            f"matryoshka = {list(settings.matryoshka)}, but the student's vectors have {width} "
+            "numbers; name smaller lengths"
+        )
+    nested: nn.Module = MatryoshkaLoss(student, loss, [width, *settings.matryoshka])
+    return nested
