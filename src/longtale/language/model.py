@@ -40,6 +40,7 @@ def open_model(folder: Path, *, max_tokens: int | None = None) -> SentenceTransf
             f"the language model in '{folder}' cannot be loaded: "
             f"{str(error).partition(chr(10))[0]}; check that the folder is whole"
         ) from error
+    model.model_card_data.generate_widget_examples = False  # of a card that nobody writes
     if max_tokens is not None:
         longest = model.max_seq_length
         model.max_seq_length = max_tokens if longest is None else min(max_tokens, longest)

@@ -90,7 +90,7 @@ class Scoring:
     def _filled(self, contributions: Floats) -> Floats:
         """Let items that no source can score stand behind all others, the most touched first."""
         unscored = np.isneginf(contributions[0])
-        contributions[0][unscored] = np.broadcast_to(self._last_resort, unscored.shape)[unscored]
+        np.copyto(contributions[0], self._last_resort, where=unscored)
         return contributions
 
     @cached_property

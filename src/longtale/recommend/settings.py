@@ -26,8 +26,8 @@ from longtale.rank.diversity import MMRSettings
 from longtale.rank.explore import EpsilonGreedySettings
 from longtale.rank.lambdamart import RankerSettings
 from longtale.rank.tail import LongTailSettings
+from longtale.recommend.language_settings import LanguageSettings
 from longtale.recommend.service_settings import ServeSettings
-from longtale.recommend.workshop.settings import LanguageSettings
 from longtale.search.settings import SearchSettings
 from longtale.settings import Settings
 

@@ -17,7 +17,7 @@ import numpy as np
 from longtale.arrays import Floats, Mask
 from longtale.contracts import OnProgress, TextEncoder
 from longtale.data.dataset import Dataset
-from longtale.data.splits.split import Fold, ProtocolName, split
+from longtale.data.splits.split import Fold, ProtocolName, Split, split
 from longtale.encode.prompt import item_texts
 from longtale.encode.whiten import Whitening
 from longtale.evaluate.accuracy import Values, ndcg, target_ranks
@@ -69,12 +69,21 @@ class Trial:
         hidden = split(cut.validation.train, ProtocolName.COLD_ITEMS, settings.split)
         rng = generator(settings.split.seed, "workshop")
         folds = {NEW: _some(hidden.test, _ASKED, rng), ALL: _some(cut.validation, _ASKED, rng)}
-        stopping = _some(hidden.validation, _STOPPING, rng)
-        stopping = replace(
-            stopping,
-            queries=replace(stopping.queries, histories=stopping.queries.histories.last(_LAST)),
-        )
-        return cls(hidden.validation.train, stopping, folds, settings, cut.protocol.stamp)
+        return cls.on(replace(hidden, protocol=cut.protocol), folds, settings)
+
+    @classmethod
+    def on(cls, hidden: Split, folds: Mapping[str, Fold], settings: LongtaleSettings) -> Trial:
+        """Learn from what a cut of protocol cold-items leaves, be stopped by its validation.
+
+        Args:
+            hidden: the cut.
+            folds: by slice, what judges.
+            settings: how items are read and compared.
+        """
+        fold = _some(hidden.validation, _STOPPING, generator(settings.split.seed, "stopping"))
+        queries = replace(fold.queries, histories=fold.queries.histories.last(_LAST))
+        stopping = replace(fold, queries=queries)
+        return cls(hidden.validation.train, stopping, folds, settings, hidden.protocol.stamp)
 
     @cached_property
     def texts(self) -> list[str]:
