@@ -66,6 +66,7 @@ PENALTY = 10.0
 MODELS = {
     "plain": AdversarialSettings(),
     "spoilt": AdversarialSettings(spoilt=0.5),
+    "all spoilt": AdversarialSettings(spoilt=1.0),
     "fgm": AdversarialSettings(kind="fgm"),
     "freelb": AdversarialSettings(kind="freelb"),
     "spoilt + fgm": AdversarialSettings(kind="fgm", spoilt=0.5),
@@ -215,7 +216,7 @@ def print_robustness(world: World, settings: TrainingSettings, asked: argparse.N
             world.score,
             perturbations=world.perturbations,
             seeds=asked.seeds,
-            spoiled=world.fold.ranked,
+            only=world.fold.ranked,
         )
         cells = [name, f"{spent:.0f}", f"{found.clean:.4f}"]
         cells += [f"{each.value:.4f} ({each.low:.4f} to {each.high:.4f})" for each in found.spoilt]

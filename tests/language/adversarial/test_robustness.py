@@ -35,11 +35,17 @@ def test_the_loss_is_what_the_perturbation_takes() -> None:
 
 
 def test_only_the_chosen_texts_are_spoilt() -> None:
-    chosen = np.array([True, False, False, False])
-    found = robustness(
-        lengths, TEXTS, mean, perturbations={"cut": shorter}, seeds=[0], spoiled=chosen
+    seen = []
+    robustness(
+        lengths,
+        ["a", "bb", "ccc", "dddd"],
+        lambda vectors: seen.append(vectors.ravel().tolist()) or 0.0,
+        perturbations={"cut": shorter},
+        seeds=[0],
+        only=np.array([False, True, False, True]),
     )
-    assert found.loss("cut") == 0.25
+    assert [1, 1, 3, 3] in seen
+    assert [1, 2, 3, 4] in seen
 
 
 def test_the_interval_is_that_of_student_over_seeds() -> None:

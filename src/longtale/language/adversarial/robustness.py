@@ -58,7 +58,7 @@ def robustness(
     *,
     perturbations: Mapping[str, Perturbation],
     seeds: Sequence[int] = (0, 1, 2),
-    spoiled: Mask | None = None,
+    only: Mask | None = None,
 ) -> Robustness:
     """Measure a score on clean texts and with some or all of them spoilt.
 
@@ -68,7 +68,7 @@ def robustness(
         score: says how good the vectors of all N texts are, float32 (N, D).
         perturbations: by name.
         seeds: of the dice; two models with the same seeds read the same spoilt texts.
-        spoiled: bool (N,), which texts are spoilt, such as those of new items; None is all. The
+        only: bool (N,), which texts are spoilt, such as those of new items; None is all. The
             others are read once.
 
     Raises:
@@ -76,7 +76,7 @@ def robustness(
     """
     if not perturbations or not seeds:
         raise DataError("robustness needs at least one perturbation and one seed")
-    rows = np.arange(len(texts)) if spoiled is None else np.flatnonzero(spoiled)
+    rows = np.arange(len(texts)) if only is None else np.flatnonzero(only)
     clean = encode(list(texts))
     chosen = [texts[row] for row in rows.tolist()]
     values = np.empty((len(perturbations), len(seeds)))
