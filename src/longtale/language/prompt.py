@@ -1,8 +1,8 @@
 """A learned prompt as words of its own: n new tokens before each text; needs torch and peft.
 
 Prompt tuning (Lester et al. 2021, arXiv:2104.08691) learns n vectors that stand before the text
-while the model stays as it is. As new tokens, which the tokenizer puts there and whose vectors alone
-learn, they become part of a plain model that needs no peft to answer.
+while the model stays as it is. As new tokens, which the tokenizer puts there and whose vectors
+alone learn, they become part of a plain model that needs no peft to answer.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def add_prompt_tokens(
     tokenizer.add_tokens(names, special_tokens=True)
     words.post_processor = _with_prompt(words, names)
     model[0].processor = _as_it_is(tokenizer)
-    numbers = tuple(words.token_to_id(name) for name in names)
+    numbers = tuple(int(number) for number in tokenizer.convert_tokens_to_ids(names))
     _add_vectors(model[0].model, numbers, rng)
     return numbers
 
@@ -73,9 +73,7 @@ def _with_prompt(words: Tokenizer, names: list[str]) -> processors.TemplateProce
     single = words.encode(_ANY_WORD)
     pair = words.encode(_ANY_WORD, _ANY_WORD)
     around = {
-        token
-        for token, text in zip(pair.tokens, pair.sequence_ids, strict=True)
-        if text is None
+        token for token, text in zip(pair.tokens, pair.sequence_ids, strict=True) if text is None
     }
     special = [(name, words.token_to_id(name)) for name in [*names, *sorted(around)]]
     return processors.TemplateProcessing(
