@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -99,6 +99,52 @@ def is_alive(pid: int) -> bool:
         return False
     status = Path(f"/proc/{pid}/status").read_text()
     return "State:\tZ" not in status
+
+
+def dealt(pid: int, address: str) -> list[int]:
+    """Count the connections that each worker of a service holds at its end."""
+    port = f":{int(address.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    served = {f"socket:[{f[9]}]" for f in lines if f[3] == "01" and f[1].endswith(port)}
+    files = [Path(f"/proc/{worker}/fd").iterdir() for worker in spawned(pid)]
+    return [sum(str(file.readlink()) in served for file in each) for each in files]
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_S
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def connected(address: str) -> httpx.Client:
+    """Give a client whose connection has been answered on, and stays open."""
+    client = httpx.Client(base_url=address, timeout=START_S)
+    assert client.get("/v1/health/live").status_code == 200
+    return client
+
+
+def test_connections_that_stay_open_are_dealt_evenly_also_when_a_worker_was_replaced(project):
+    with serving(project.folder, *SQLITE, "--workers", "2") as (process, address):
+
+        def reaches_second() -> bool:
+            with closing(connected(address)):
+                return dealt(process.pid, address)[-1] == 1
+
+        wait_until(reaches_second)
+        wait_until(lambda: dealt(process.pid, address) == [0, 0])
+        clients = [connected(address) for _ in range(4)]
+        assert dealt(process.pid, address) == [2, 2]
+        killed, kept = spawned(process.pid)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len(set(spawned(process.pid)) - {killed, kept}) == 1)
+        assert spawned(process.pid)[0] == kept
+        wait_until(reaches_second)
+        wait_until(lambda: dealt(process.pid, address) == [2, 0])
+        clients += [connected(address) for _ in range(4)]
+        assert dealt(process.pid, address) == [3, 3]
+        for client in clients:
+            client.close()
 
 
 def test_a_worker_that_dies_is_replaced_and_all_go_with_their_parent(project):

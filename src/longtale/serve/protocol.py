@@ -8,6 +8,7 @@ take all connections by sending nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._n_kept = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self.on_end: Callable[[], None] | None = None
+        """Is called when the connection has ended."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -40,6 +43,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+        if self.on_end is not None:
+            self.on_end()
 
     def data_received(self, data: bytes) -> None:
         """Read what came, if it does not make what is kept too long."""

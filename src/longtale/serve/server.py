@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -9,10 +10,8 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +25,7 @@ from longtale.monitor.workers import shared_metrics, worker_ended
 from longtale.recommend.folder import verified
 from longtale.recommend.project import Project
 from longtale.serve.app import application
+from longtale.serve.handing import Desk, Inbox
 from longtale.serve.opening import open_service
 from longtale.serve.protocol import GuardedProtocol
 from longtale.serve.service import Service
@@ -39,11 +39,39 @@ _SWITCH_S = 0.001  # the loop waits so long, not 5 ms, for a thread that is at w
 
 
 class _Server(uvicorn.Server):
-    """Lets nothing new in from the moment it is told to stop."""
+    """Lets nothing new in from the moment it is told to stop.
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    Args:
+        config: of uvicorn.
+        service: what answers.
+        inbox: brings the connections of a worker; None where this process accepts them itself.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, inbox: Inbox | None) -> None:
         super().__init__(config)
         self._service = service
+        self._inbox = inbox
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self._inbox is not None:
+            self._inbox.open(self._protocol)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what was begun."""
+        if self._inbox is not None:
+            self._inbox.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Give what speaks on a connection that was handed over, as uvicorn makes it itself."""
+        protocol = GuardedProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        if self._inbox is not None:
+            protocol.on_end = self._inbox.tell_end
+        return protocol
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second Ctrl-C waits for nothing.
@@ -94,7 +122,7 @@ def serve(project: Project, listener: socket.socket, *, on_ready: Callable[[], N
         LongtaleError: the service cannot be opened.
     """
     if project.settings.serve.workers == 1:
-        _work(project, listener, on_ready)
+        _work(project, [listener], on_ready=on_ready)
         return
     verified(project.bundle)  # what is wrong is told once, not by every process
     with shared_metrics() as metrics:
@@ -106,51 +134,55 @@ class _Workers:
 
     Args:
         project: bundle and settings.
-        listener: where all of them listen.
+        listener: where they are asked.
         metrics: folder that they share.
     """
 
     def __init__(self, project: Project, listener: socket.socket, metrics: Path) -> None:
-        self._given = (project, listener)
+        self._project = project
+        self._desk = Desk(listener)
         self._metrics = metrics
         self._spawn = multiprocessing.get_context("spawn")
-        self._is_ready = self._spawn.Event()
         self._is_stopping = False
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Start them, replace those that end, and end all in the end."""
+        # Who starts this as a daemon must not forbid it children: they end with it.
+        multiprocessing.current_process().daemon = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        workers = [self._started() for _ in range(self._given[0].settings.serve.workers)]
+        workers = [self._started() for _ in range(self._project.settings.serve.workers)]
         is_told = False
         try:
             while not self._is_stopping:
-                time.sleep(_LOOK_EVERY_S)
-                if not is_told and self._is_ready.is_set():
+                self._desk.attend(_LOOK_EVERY_S)
+                if not is_told and self._desk.was_ready:
                     on_ready()
                     is_told = True
                 for place, worker in enumerate(workers):
                     if not worker.is_alive() and not self._is_stopping:
                         workers[place] = self._instead_of(worker)
         finally:
+            self._desk.close()
             _end(workers)
 
     def _stop(self, *_: object) -> None:
         self._is_stopping = True
 
     def _started(self) -> BaseProcess:
-        worker = self._spawn.Process(target=_worker, args=(*self._given, self._is_ready))
-        worker.start()
+        with self._desk.hire() as channel:
+            worker = self._spawn.Process(target=_worker, args=(self._project, channel))
+            worker.start()
         return worker
 
     def _instead_of(self, ended: BaseProcess) -> BaseProcess:
         worker_ended(self._metrics, ended.pid or 0)
-        if not self._is_ready.is_set():
+        if not self._desk.was_ready:
             error = ServiceError("the first process could not start; the log above says why")
             error.exit_code = max(ended.exitcode or 0, 1)
             raise error
         log.warn("a worker ended and is replaced", exit_code=ended.exitcode)
-        time.sleep(_REST_S)
+        self._desk.attend(_REST_S)
         return self._started()
 
 
@@ -164,10 +196,10 @@ def _end(workers: list[BaseProcess]) -> None:
             worker.join()
 
 
-def _worker(project: Project, listener: socket.socket, is_ready: Event) -> None:
+def _worker(project: Project, channel: socket.socket) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _work(project, listener, is_ready.set)
+        _work(project, [], inbox=Inbox(channel))
     except LongtaleError as error:
         log.warn("a worker could not start", reason=str(error))
         sys.exit(error.exit_code)
@@ -181,7 +213,13 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _work(project: Project, listener: socket.socket, on_ready: Callable[[], object]) -> None:
+def _work(
+    project: Project,
+    listeners: list[socket.socket],
+    *,
+    inbox: Inbox | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
     _log_as_json()
     sys.setswitchinterval(_SWITCH_S)
     threadpool_limits(1)  # one list at a time: further cores take further processes
@@ -197,7 +235,7 @@ def _work(project: Project, listener: socket.socket, on_ready: Callable[[], obje
         lifespan="on",
     )
     on_ready()
-    _Server(config, service).run(sockets=[listener])
+    _Server(config, service, inbox).run(sockets=listeners)
 
 
 def _log_as_json() -> None:
