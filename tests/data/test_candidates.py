@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from longtale.data.candidates import Candidates
+from longtale.data.candidates import Candidates, Scale
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 9))
 VALUES = st.sampled_from([float("nan"), -np.inf, -1.0, 0.0, 0.5, 2.0])
@@ -36,3 +36,21 @@ def test_best_leaves_the_scores_alone():
     scores = np.array([[1, 2]], dtype=np.float32)
     Candidates.best(scores, 1, exclude=np.array([[False, True]]))
     assert scores.tolist() == [[1, 2]]
+
+
+FINITE = st.floats(-10, 10, width=32)
+
+
+@given(arrays("f4", (2, 3, 7), elements=FINITE), arrays("?", (2, 3, 7)))
+def test_a_scale_is_mean_and_deviation_of_what_is_known(scores, is_missing):
+    scores[is_missing] = np.nan
+    scale = Scale.of(scores)
+    for place in np.ndindex(2, 3):
+        known = scores[place][~is_missing[place]].astype(np.float64)
+        wanted = (known.mean(), known.std()) if len(known) else (0, 0)
+        found = (scale.means[place], scale.deviations[place])
+        np.testing.assert_allclose(found, wanted, atol=2e-5)
+
+
+def test_a_source_that_says_the_same_of_all_items_has_no_deviation():
+    assert Scale.of(np.full((1, 1, 1000), 0.1, dtype=np.float32)).deviations.item() == 0

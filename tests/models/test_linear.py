@@ -25,6 +25,15 @@ def test_evidence_of_a_history_adds_up_to_the_scores():
     np.testing.assert_array_equal(scores[0], evidence.sum(axis=0))
 
 
+def test_scores_of_a_batch_are_the_product_of_interest_and_weights():
+    histories = Histories.of([[0, 2, 0], [], [1]])
+    interests = histories.matrix(3).toarray()
+    scores = WEIGHTS.scores(histories, binary=False, half_life=None)
+    wanted = interests @ WEIGHTS.matrix.toarray()
+    wanted[1] = np.nan
+    np.testing.assert_array_equal(scores, wanted)
+
+
 def test_items_newer_than_the_weights_are_no_evidence():
     assert WEIGHTS.evidence(np.array([7, 2]), np.array([1, 9])).tolist() == [[0, 0], [3, 0]]
 

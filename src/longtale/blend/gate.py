@@ -93,8 +93,7 @@ class GatedBlend:
         is_new = self._of_items(len(items))[1] & self.new_weights.any()
         asked = _Asked.of(queries, self.convex)
         heard_new = np.outer(1 - asked.share, self.new_weights * self.lift)
-        for source in np.flatnonzero(used):
-            standard = self._standardised(scores, source)
+        for source, standard in zip(*self._standardised(scores, used), strict=True):
             weight = self._weights(source, asked, sureness(standard), items[None])
             np.multiply(standard, weight, out=shares[source])
             if is_new.any() and self.new_weights[source]:
@@ -110,16 +109,15 @@ class GatedBlend:
     def weights_at(self, queries: Queries, scores: Floats, items: Rows) -> Floats:
         weights = np.zeros((len(scores), *items.shape), dtype=np.float32)
         asked = _Asked.of(queries, self.convex)
-        for source in np.flatnonzero(self.uses(queries)):
-            sure = sureness(self._standardised(scores, source))
-            weights[source] = self._weights(source, asked, sure, items)
+        for source, standard in zip(*self._standardised(scores, self.uses(queries)), strict=True):
+            weights[source] = self._weights(source, asked, sureness(standard), items)
         return weights
 
-    def _standardised(self, scores: Floats, source: np.integer[Any]) -> Floats:
-        """Give the scores of one source on the common scale, float32 (B, N)."""
-        only = np.array([source])
-        scale = None if self.convex.scale is None else self.convex.scale.take(only)
-        return standardised(scores[only], scale)[0]
+    def _standardised(self, scores: Floats, used: Mask) -> tuple[NDArray[np.integer], Floats]:
+        """Give the numbers of the sources in use, and their scores on the common scale."""
+        numbers = np.flatnonzero(used)
+        scale = None if self.convex.scale is None else self.convex.scale.take(numbers)
+        return numbers, standardised(scores[numbers], scale)
 
     def _weights(self, source: np.integer[Any], asked: _Asked, sure: Floats, items: Rows) -> Floats:
         """Give how far a source is trusted, float32 (B, K), for items (B, K) or (1, K)."""

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longtale.arrays import Floats, Mask, Rows
-from longtale.blend.hybrid import Hybrid, source_scores
+from longtale.blend.hybrid import Hybrid, can, source_scores
 from longtale.contracts import Blender, Retriever
 from longtale.data.candidates import Scale
 from longtale.data.query import Queries
@@ -135,7 +135,7 @@ class Shortlist:
             for s, retriever in enumerate(hybrid.retrievers)
             if used[s] and retriever.serves is Serves.ANYONE
         }
-        slow = used & [_can(type(r), "scores_at") for r in hybrid.retrievers]
+        slow = used & [can(type(r), "scores_at") for r in hybrid.retrievers]
         quick = used & ~slow
         quick[list(same)] = False
         ask = partial(source_scores, hybrid.retrievers, queries, n_items, survive=True)
@@ -170,7 +170,7 @@ class Shortlist:
         for scores in heard:
             found += [_best(row, out) for row, out in zip(scores, exclude, strict=True)]
         for retriever in hybrid.retrievers:
-            if _can(type(retriever), "nearest"):
+            if can(type(retriever), "nearest"):
                 near = cast("Near", retriever)
                 found.append(near.nearest(queries, N_EACH, exclude=exclude))
         return np.unique(np.concatenate(found)).astype(np.int32)
@@ -186,12 +186,6 @@ class Shortlist:
             known = _SameForAll(scores, Scale.of(scores[None, None]), _best(scores, nobody))
             self._same_for_all[retriever.name] = known
         return known
-
-
-@cache
-def _can(kind: type, method: str) -> bool:
-    """Say whether a class has a method; that a protocol is asked takes 50 times as long."""
-    return callable(getattr(kind, method, None))
 
 
 def _best(scores: Floats, exclude: Mask) -> Rows:

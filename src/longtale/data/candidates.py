@@ -57,13 +57,14 @@ class Scale:
     @classmethod
     def of(cls, scores: Floats) -> Self:
         """Measure it on scores, float32 (S, B, N), NaN where a source cannot say."""
-        missing = np.isnan(scores)
-        known = np.where(missing, np.float32(0), scores)
-        counts = np.maximum(scores.shape[-1] - missing.sum(axis=-1), 1).astype(np.float32)
-        means = known.sum(axis=-1) / counts
-        known -= means[..., None]
-        np.copyto(known, 0, where=missing)
-        deviations = np.sqrt(np.vecdot(known, known) / counts)
+        means, deviations = np.zeros((2, *scores.shape[:-1]), dtype=np.float32)
+        for place in np.ndindex(means.shape):
+            said = scores[place]
+            known = said[~np.isnan(said)]
+            if len(known):
+                means[place] = known.mean()
+                known -= means[place]
+                deviations[place] = np.sqrt(known @ known / np.float32(len(known)))
         tells = deviations > ROUNDING * np.abs(means)
         return cls(means, np.where(tells, deviations, np.float32(0)))
 

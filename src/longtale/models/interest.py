@@ -51,10 +51,10 @@ def silent(scores: Floats, interests: sparse.csr_array, known: Mask) -> Floats:
     """Put NaN where a model cannot say: at unknown items, and for requests without any interest.
 
     Args:
-        scores: float32 (B, N), changed in place.
+        scores: float32 (B, N).
         interests: what `interest` gave for these requests.
         known: bool (N,).
     """
-    scores[:, ~known] = np.nan
-    scores[np.diff(interests.indptr) == 0] = np.nan
-    return scores
+    heard = np.where(known, scores, np.float32(np.nan))
+    heard[np.diff(interests.indptr) == 0] = np.nan
+    return heard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -30,7 +31,12 @@ class ItemWeights:
     def scores(self, histories: Histories, *, binary: bool, half_life: float | None) -> Floats:
         """Add up the rows of the items of `interest`: float32 (B, N), NaN where it cannot say."""
         interests = interest(histories, self.known, binary=binary, half_life=half_life)
-        return silent((interests @ self.matrix).toarray(), interests, self.known)
+        scores = np.empty(interests.shape, dtype=np.float32)
+        for row, (start, end) in enumerate(pairwise(interests.indptr.tolist())):
+            # Some rows, then one pass over these: a product of two sparse matrices makes two.
+            rows = self.matrix[interests.indices[start:end]]
+            scores[row] = rows.T @ interests.data[start:end]
+        return silent(scores, interests, self.known)
 
     def evidence(self, history: Rows, items: Rows) -> Floats:
         """Give the weights from T items to K items, float32 (T, K)."""
@@ -40,7 +46,8 @@ class ItemWeights:
         places[items[items < n_items]] = np.flatnonzero(items < n_items)
         entries = segment_positions(self.matrix.indptr, history[learned])
         columns = places[self.matrix.indices[entries]]
-        rows = np.repeat(learned, np.diff(self.matrix.indptr)[history[learned]])
+        starts, ends = (self.matrix.indptr[history[learned] + more] for more in (0, 1))
+        rows = np.repeat(learned, ends - starts)
         weights = np.zeros((len(history), len(items)), dtype=np.float32)
         asked = columns >= 0
         weights[rows[asked], columns[asked]] = self.matrix.data[entries[asked]]

@@ -201,10 +201,9 @@ def queries_of(world: World, views: Views, ask: Ask) -> Queries:
     """Give a request in rows: the history as it is now, this session, and words."""
     row = -1 if ask.user is None else int(world.live.user_rows([ask.user])[0])
     own = world.live.histories(np.array([row]))
-    recent = world.live.dataset.items.rows(list(ask.recent))
-    recent = recent[recent >= 0]
-    if len(recent):
-        own = own.followed_by(Histories.of([recent.tolist()]))
+    if ask.recent:
+        recent = world.live.dataset.items.rows(list(ask.recent))
+        own = own.followed_by(Histories.of([recent[recent >= 0].tolist()]))
     text = ask.text
     if not text.strip() and not own.lengths[0] and ask.user is not None:
         text = words_of(world, views, ask.user, row)
@@ -236,8 +235,9 @@ def words_of(world: World, views: Views, user: str, row: int) -> str:
 def named(world: World, ids: Sequence[str]) -> Mask:
     """Say which items have these ids, bool (N,); unknown ones are passed over."""
     mask = np.zeros(world.live.dataset.n_items, dtype=np.bool_)
-    rows = world.live.dataset.items.rows(list(ids))
-    mask[rows[rows >= 0]] = True
+    if ids:
+        rows = world.live.dataset.items.rows(list(ids))
+        mask[rows[rows >= 0]] = True
     return mask
 
 
