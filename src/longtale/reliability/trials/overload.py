@@ -17,7 +17,7 @@ from longtale.reliability.load import (
     percentile,
     with_status,
 )
-from longtale.reliability.trials.reads import known_users, peak, slates
+from longtale.reliability.trials.reads import known_users, peak, slates, workers_of
 from longtale.serve.admission import Place, Pool
 
 TIMES_CAPACITY = 5.0
@@ -32,7 +32,8 @@ def overload(bench: Bench) -> Outcome:
     """Find the most that a server answers, ask for five times as much, then for little again."""
     bundle = bench.worlds.films
     users = known_users(load(bundle).dataset.users.ids.to_list())
-    with bench.server(bench.project(bundle, bench.room())) as server:
+    project = bench.project(bundle, bench.room(), workers=workers_of(bench))
+    with bench.server(project) as server:
         make = slates(server.url, users)
         one_by_one(server.url, make, n=10)  # the first answers of a process are slow
         seconds = bench.scale.load_s
@@ -45,7 +46,8 @@ def overload(bench: Bench) -> Outcome:
         is_alive = server.process.is_alive()
     during = [each for each in timed if each.at < lasts_s]
     after = [replace(each, at=each.at - lasts_s) for each in timed if each.at >= lasts_s]
-    return _judged(during, after, usual, peak=most, rate=rate, is_alive=is_alive)
+    found = _judged(during, after, usual, peak=most, rate=rate, is_alive=is_alive)
+    return replace(found, measured={"workers": workers_of(bench), **found.measured})
 
 
 @contextmanager

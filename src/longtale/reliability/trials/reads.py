@@ -32,6 +32,8 @@ _PARTS = 4  # of a measurement, between which the endpoint that does nothing is 
 _AT_ONCE = 8
 _NOOP_S = 0.3
 _RATES = (0.6, 0.8, 1.0, 1.2)
+_CORES = 2
+"""Of the machine that the targets speak of: an answer keeps one process, and so one core, busy."""
 IN_TIME_MS = 200.0
 """What takes longer does not count as capacity; the time counts from when a request was due."""
 _WAIT_S = 0.06
@@ -57,12 +59,14 @@ def reads(bench: Bench) -> Outcome:
     scale = bench.scale
     bundle = bench.worlds.large if scale.is_large else bench.worlds.films
     users = known_users(load(bundle).dataset.users.ids.to_list())
-    with bench.server(bench.project(bundle, bench.room())) as server, noop_server() as noop:
+    project = bench.project(bundle, bench.room(), workers=workers_of(bench))
+    with bench.server(project) as server, noop_server() as noop:
         own, nothing = measured_reads(
             server.url, noop, users, n_singles=scale.n_singles, seconds=scale.load_s
         )
     measured = {
         "items": len(load(bundle).catalog),
+        "workers": workers_of(bench),
         **figures(own),
         **{f"noop_{name}": value for name, value in figures(nothing).items()},
     }
@@ -75,6 +79,15 @@ def reads(bench: Bench) -> Outcome:
     detail = f"{slowness:.1f} times slower than the target" if slowness > 1 else ""
     detail = f"answers with the status {sorted(failed)}" if failed else detail
     return Outcome(measured, not failed, detail, slowness)
+
+
+def workers_of(bench: Bench) -> int:
+    """Give how many processes answer: one for each core of the target where all is tried.
+
+    Otherwise it is one, for a mutant too: only the process that the trial starts is broken, and no
+    further ones that are started by it.
+    """
+    return _CORES if bench.scale.is_large else 1
 
 
 def figures(found: Reads) -> dict[str, float]:
