@@ -37,11 +37,11 @@ def tiny_films(films: Path) -> Path:
 @pytest.mark.torch
 def test_finetune_says_what_it_brought_and_leaves_a_model_that_can_be_named(tiny_films, longtale):
     ran = longtale("finetune", "--json", *SHORT)
-    assert ran.code == 0, ran.err
+    assert ran.code == 0, ran.out + ran.err
     said = ran.json
     assert {change["slice"] for change in said["changes"]} == {"new items", "all items"}
     assert said["told"]["n_steps"] == 8
-    assert said["verdict"].startswith("worth it" if said["better"] else "not worth it")
+    assert said["verdict"].startswith("worth it" if said["worth_it"] else "not worth it")
     made = json.loads((tiny_films / "encoders/finetune/made.json").read_text(encoding="utf-8"))
     assert (made["job"], made["start"], made["protocol"]) == ("finetune", TINY, "refit")
     assert not list((tiny_films / "encoders").glob("*.training"))
@@ -59,9 +59,9 @@ def test_a_model_is_put_into_the_settings_only_where_it_was_worth_it(
     from longtale.recommend.workshop.verdict import Verdict
 
     for better in (False, True):
-        monkeypatch.setattr(Verdict, "is_better", better)
+        monkeypatch.setattr(Verdict, "is_worth_it", better)
         ran = longtale("finetune", "--use", "--json", *SHORT)
-        assert ran.code == 0, ran.err
+        assert ran.code == 0, ran.out + ran.err
         model = read_toml(tiny_films / "longtale.toml")["encode"]["model"]
         assert model == ("encoders/finetune" if better else TINY)
         assert (ran.json["written"] is not None) is better
@@ -79,10 +79,41 @@ def test_pretrain_reads_the_catalogue(tiny_films, longtale):
         "--set",
         'language.pretrain.objectives=["masked_words", "next_sentence"]',
     )
-    assert ran.code == 0, ran.err
+    assert ran.code == 0, ran.out + ran.err
     assert "worth it: " in ran.out
     assert "longtale train --set encode.model=encoders/pretrain" in ran.out
     assert (tiny_films / "encoders/pretrain/modules.json").is_file()
+
+
+@pytest.mark.torch
+def test_distil_leaves_a_smaller_model(tiny_films, longtale):
+    few = ("--set", "language.distil.epochs=1", "--set", "language.distil.batch_size=4")
+    ran = longtale("distil", "--json", *few)
+    assert ran.code == 0, ran.out + ran.err
+    told = ran.json["told"]
+    assert told["n_weights"] < told["n_weights_of_teacher"]
+    assert "of nDCG@10 on new items is kept" in ran.json["verdict"]
+    assert longtale("train", "--set", "encode.model=encoders/distil").code == 0
+
+
+@pytest.mark.torch
+def test_compress_measures_variants_and_takes_the_fastest_good_one(
+    tiny_films, longtale, monkeypatch
+):
+    pytest.importorskip("tomlkit")
+    monkeypatch.setattr("longtale.recommend.workshop.verdict.KEPT", 0.0)
+    sizes = ("layers=[1]", "n_sample=4", "n_measured=4", "n_rounds=1")
+    few = [part for size in sizes for part in ("--set", f"language.compress.{size}")]
+    ran = longtale("compress", "--use", "--json", *few)
+    assert ran.code == 0, ran.out + ran.err
+    variants = {each["name"]: each for each in ran.json["variants"]}
+    assert "8 bits" in variants
+    assert all(Path(each["folder"], "made.json").is_file() for each in variants.values())
+    best = max(variants.values(), key=lambda each: each["speed"])
+    assert read_toml(tiny_films / "longtale.toml")["encode"]["model"] == best["folder"]
+    shown = longtale("compress", "--set", f"encode.model={TINY}", *few)
+    assert shown.code == 0, shown.err
+    assert "8 bits" in shown.out
 
 
 def test_without_a_language_model_there_is_nothing_to_make_better(films, longtale):

@@ -13,6 +13,7 @@ import typer
 from longtale import __version__
 from longtale.cli.ask import recommend, search, similar
 from longtale.cli.command import add_command, console, write_json
+from longtale.cli.compressing import compress
 from longtale.cli.demo import demo
 from longtale.cli.doctor import doctor
 from longtale.cli.offline import check, evaluate, init, train
@@ -20,7 +21,7 @@ from longtale.cli.operate import keys, serve
 from longtale.cli.reliability import reliability
 from longtale.cli.settings import settings
 from longtale.cli.tuning import tune
-from longtale.cli.workshop import finetune, pretrain
+from longtale.cli.workshop import distil, finetune, pretrain
 from longtale.errors import LongtaleError
 
 STOPPED = 130
@@ -51,6 +52,8 @@ COMMANDS = (
     tune,
     pretrain,
     finetune,
+    distil,
+    compress,
     evaluate,
     recommend,
     similar,

@@ -1,11 +1,11 @@
-"""Making the language model better for a catalogue: `pretrain`, `finetune`."""
+"""Making the language model better for a catalogue: the commands that train."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from longtale.cli.options import DEFAULT_CONFIG, Changes, Config, ProtocolChoice
 from longtale.cli.progress import showing_progress
 from longtale.cli.render import safe, table_of
 from longtale.cli.settings_file import require_tomlkit, settings_file, write_settings
+
+if TYPE_CHECKING:
+    from longtale.recommend.workshop.verdict import Aim
 
 Out = Annotated[
     Path | None,
@@ -64,6 +67,21 @@ def finetune(
     return _worked("finetune", config, out, protocol, use, changes)
 
 
+def distil(
+    config: Config = DEFAULT_CONFIG,
+    out: Out = None,
+    protocol: Cut = "refit",
+    use: Use = False,
+    changes: Changes = None,
+) -> Outcome:
+    """Teach a smaller language model what yours says.
+
+    A few of its layers, a new small model, or a vector for each word. Says what is kept on items
+    that were hidden, and whether it was worth it. The same command goes on where it was stopped.
+    """
+    return _worked("distil", config, out, protocol, use, changes)
+
+
 def _worked(
     job: str,
     config: Path,
@@ -82,15 +100,16 @@ def _worked(
     project = open_project(config, changes)
     own = getattr(project.settings.language, job)
     folder = project.folder / project.settings.language.out / job if out is None else out
-    order = Order(job, project.settings, own, folder, ProtocolName(protocol))
+    aim: Aim = "smaller" if job == "distil" else "better"
+    order = Order(job, project.settings, own, folder, ProtocolName(protocol), aim)
     work = work_of(own)
     with showing_progress() as progress:
         cost = Cost(progress)
         with cost.stage("read data"):
             dataset = project.intake().dataset
         made = finished(order, dataset, work, cost)
-    model = _beside(made.folder, project.folder)
-    written = use and made.verdict.is_better and _use(config, model)
+    model = beside(made.folder, project.folder)
+    written = use and made.verdict.is_worth_it and put_into_settings(config, model)
     values = {
         "job": job,
         "model": str(made.folder),
@@ -99,24 +118,26 @@ def _worked(
         "told": made.facts,
         "cost": made.cost,
         "written": str(settings_file(config)) if written else None,
-        "use": _next(config, model),
+        "use": next_command(config, model),
     }
     return Outcome(values, lambda console: _draw(console, values))
 
 
-def _beside(model: Path, folder: Path) -> str:
+def beside(model: Path, folder: Path) -> str:
     """Give how a settings file names a model: from where it lies itself, if it can."""
     whole = model.resolve()
     home = folder.resolve()
     return str(whole.relative_to(home)) if whole.is_relative_to(home) else str(whole)
 
 
-def _use(config: Path, model: str) -> bool:
+def put_into_settings(config: Path, model: str) -> bool:
+    """Make a model the encoder of a project."""
     by_hand = f"set encode.model = '{model}' by hand"
     return write_settings(settings_file(config), {"encode.model": model}, by_hand=by_hand)
 
 
-def _next(config: Path, model: str) -> str:
+def next_command(config: Path, model: str) -> str:
+    """Give the command that trains with a model."""
     where = [] if config == DEFAULT_CONFIG else [str(config)]
     return shlex.join(["longtale", "train", *where, "--set", f"encode.model={model}"])
 
@@ -134,7 +155,7 @@ def _draw(console: Console, values: Mapping[str, Any]) -> None:
     ]
     head = ["nDCG@10 by meaning", "requests>", "before>", "after>", "difference>"]
     console.print(table_of(head, rows))
-    console.print(values["verdict"], style="green" if values["better"] else "yellow")
+    console.print(values["verdict"], style="green" if values["worth_it"] else "yellow")
     spent = sum(s for name, s in values["cost"].items() if name.endswith("_cpu_s"))
     console.print(f"cost: {spent:.0f} processor seconds", style="dim")
     console.print(f"model: {safe(values['model'])}")

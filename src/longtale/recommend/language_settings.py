@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from longtale.language.contrastive.settings import ContrastiveSettings
 from longtale.language.pretrain.settings import PretrainSettings
+from longtale.language.shrink.settings import CompressSettings, DistilSettings
 from longtale.settings import Settings
 
 
@@ -16,3 +17,7 @@ class LanguageSettings(Settings):
     """Learning from texts alone."""
     finetune: ContrastiveSettings = ContrastiveSettings()
     """Learning which items go together."""
+    distil: DistilSettings = DistilSettings()
+    """Teaching a smaller model what it says."""
+    compress: CompressSettings = CompressSettings()
+    """Smaller variants that need no training."""

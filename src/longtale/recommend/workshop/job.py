@@ -18,9 +18,9 @@ from longtale.encode.model_folder import find_model
 from longtale.errors import SettingsError
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import LongtaleSettings
-from longtale.recommend.workshop.made import Made
+from longtale.recommend.workshop.made import Made, warn_of_known_answers
 from longtale.recommend.workshop.trial import Trial
-from longtale.recommend.workshop.verdict import Verdict
+from longtale.recommend.workshop.verdict import Aim, Verdict
 from longtale.seeds import generator
 from longtale.settings import Settings
 
@@ -95,6 +95,7 @@ class Order:
         own: settings of the job.
         out: folder of the new model; one that is there is replaced when the new one is whole.
         protocol: the test under which it stays unknown to the model.
+        aim: whether the new model is to be better, or smaller and as good.
     """
 
     job: str
@@ -102,6 +103,45 @@ class Order:
     own: Settings
     out: Path
     protocol: ProtocolName
+    aim: Aim = "better"
+
+    @property
+    def new(self) -> Path:
+        """Where the new model is written until it is whole."""
+        return self.out.with_name(f"{self.out.name}.new")
+
+    def begun(self) -> Path:
+        """Clear the place for the new model, and give the folder of the one to begin with.
+
+        Raises:
+            SettingsError: there is no language model.
+            EncoderError: it cannot be found.
+        """
+        name = self.settings.encode.model
+        if name == HASHED:
+            raise SettingsError(
+                "encode.model = 'hashed' has nothing that could learn; name a language model, such "
+                "as minilm or a folder"
+            )
+        warn_of_known_answers(name, self.protocol)
+        shutil.rmtree(self.new, ignore_errors=True)
+        return find_model(name)
+
+    def sign(self, folder: Path, verdict: Verdict, dataset: Dataset) -> None:
+        """Write into a new model how it was made."""
+        Made(
+            job=self.job,
+            start=self.settings.encode.model,
+            protocol=self.protocol.value,
+            data=dataset.fingerprint,
+            settings=self.own.model_dump(mode="json"),
+            verdict=verdict.as_dict(),
+        ).write(folder)
+
+    def put(self) -> None:
+        """Put what is whole in the place of what was there."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.new.replace(self.out)
 
 
 def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished:
@@ -111,39 +151,26 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
         SettingsError: there is no language model to begin with.
         SplitError: there are too few events to judge by.
     """
-    name = order.settings.encode.model
-    if name == HASHED:
-        raise SettingsError(
-            "encode.model = 'hashed' has nothing that could learn; name a language model, such as "
-            "minilm or a folder"
-        )
+    start = order.begun()
     trial = Trial.of(dataset, order.settings, order.protocol)
     n_items = dataset.n_items
     with cost.stage("judge before", total=n_items) as advance:
         before = trial.judged(make_encoder(order.settings.encode), advance)
     checkpoints = _checkpoints(order, dataset)
-    new = order.out.with_name(f"{order.out.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    facts = work(Desk(trial, find_model(name), new, checkpoints, cost))
+    facts = work(Desk(trial, start, order.new, checkpoints, cost))
     with cost.stage("judge after", total=n_items) as advance:
-        after = trial.judged(_encoder_of(new, order.settings), advance)
-    verdict = Verdict.of(before, after, generator(order.settings.split.seed, "workshop verdict"))
-    Made(
-        job=order.job,
-        start=name,
-        protocol=order.protocol.value,
-        data=dataset.fingerprint,
-        settings=order.own.model_dump(mode="json"),
-        verdict=verdict.as_dict(),
-    ).write(new)
-    shutil.rmtree(order.out, ignore_errors=True)
-    new.replace(order.out)
+        after = trial.judged(encoder_of(order.new, order.settings), advance)
+    rng = generator(order.settings.split.seed, "workshop verdict")
+    verdict = Verdict.of(before, after, rng, aim=order.aim)
+    order.sign(order.new, verdict, dataset)
+    order.put()
     shutil.rmtree(checkpoints.parent, ignore_errors=True)
     return Finished(order.job, order.out, verdict, facts, cost.as_dict())
 
 
-def _encoder_of(folder: Path, settings: LongtaleSettings) -> TextEncoder:
-    return make_encoder(settings.encode.model_copy(update={"model": str(folder)}))
+def encoder_of(folder: Path, settings: LongtaleSettings) -> TextEncoder:
+    """Make the encoder that a folder holds, with the engine that suits it."""
+    return make_encoder(settings.encode.model_copy(update={"model": str(folder), "engine": "auto"}))
 
 
 def _checkpoints(order: Order, dataset: Dataset) -> Path:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from longtale.evaluate.accuracy import Values
 from longtale.evaluate.intervals import paired_test
 from longtale.recommend.workshop.trial import ALL, NEW
+
+Aim = Literal["better", "smaller"]
+"""Whether a model is to become better, or smaller and as good."""
+KEPT = 0.99
+"""Share of the quality on new items that a smaller model has to keep."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,24 @@ class Change:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a changed model brought on each slice."""
+    """What a changed model brought on each slice.
+
+    Args:
+        changes: by slice.
+        aim: whether the model was to become better, or smaller and as good.
+    """
 
     changes: tuple[Change, ...]
+    aim: Aim = "better"
 
     @classmethod
     def of(
-        cls, before: Mapping[str, Values], after: Mapping[str, Values], rng: np.random.Generator
+        cls,
+        before: Mapping[str, Values],
+        after: Mapping[str, Values],
+        rng: np.random.Generator,
+        *,
+        aim: Aim = "better",
     ) -> Verdict:
         """Compare the metric of the same requests, by slice."""
         changes = []
@@ -55,26 +71,38 @@ class Verdict:
             test = paired_test(after[name], was, rng=rng)
             means = float(np.nanmean(was)), float(np.nanmean(after[name]))
             changes.append(Change(name, *means, test.low, test.high, test.n))
-        return cls(tuple(changes))
+        return cls(tuple(changes), aim)
 
     @property
-    def is_better(self) -> bool:
-        """Whether new items surely gained, and the others did not surely lose."""
-        by_slice = {change.slice: change for change in self.changes}
-        return by_slice[NEW].low > 0 and by_slice[ALL].high >= 0
+    def kept(self) -> float:
+        """Share of the quality on new items that is left."""
+        new = self._slice(NEW)
+        return new.after / new.before if new.before else 1.0
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether new items surely gained and others did not lose; if smaller, if it kept up."""
+        if self.aim == "smaller":
+            return self.kept >= KEPT
+        return self._slice(NEW).low > 0 and self._slice(ALL).high >= 0
 
     def sentence(self) -> str:
         """Say in one line whether it was worth it."""
-        new = next(change for change in self.changes if change.slice == NEW)
+        worth = "worth it" if self.is_worth_it else "not worth it"
+        if self.aim == "smaller":
+            return f"{worth}: {self.kept:.1%} of nDCG@10 on {NEW} is kept"
+        new = self._slice(NEW)
         gain = f"{new.difference:+.4f} ({new.low:+.4f} to {new.high:+.4f}) nDCG@10 on {NEW}"
-        if self.is_better:
-            return f"worth it: {gain}"
-        everyone = next(change for change in self.changes if change.slice == ALL)
+        if self.is_worth_it:
+            return f"{worth}: {gain}"
         if new.low > 0:
-            return f"not worth it: {gain}, but {everyone.difference:+.4f} on {ALL}"
-        return f"not worth it: {gain}, which chance alone may bring"
+            return f"{worth}: {gain}, but {self._slice(ALL).difference:+.4f} on {ALL}"
+        return f"{worth}: {gain}, which chance alone may bring"
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values."""
         changes = [{**asdict(change), "difference": change.difference} for change in self.changes]
-        return {"changes": changes, "better": self.is_better, "verdict": self.sentence()}
+        return {"changes": changes, "worth_it": self.is_worth_it, "verdict": self.sentence()}
+
+    def _slice(self, name: str) -> Change:
+        return next(change for change in self.changes if change.slice == name)

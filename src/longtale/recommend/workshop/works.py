@@ -14,6 +14,7 @@ from longtale.errors import MissingExtraError
 from longtale.language.contrastive.settings import ContrastiveSettings
 from longtale.language.pretrain.settings import PretrainSettings
 from longtale.language.settings import TrainingSettings
+from longtale.language.shrink.settings import DistilSettings
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.workshop.job import Desk, Work
 from longtale.recommend.workshop.material import consecutive, titles_and_rest
@@ -44,7 +45,9 @@ def work_of(settings: TrainingSettings) -> Work:
         return partial(_pretrained, settings)
     if isinstance(settings, ContrastiveSettings):
         return partial(_tuned, settings)
-    raise NotImplementedError(type(settings).__name__)
+    if isinstance(settings, DistilSettings):
+        return partial(_distilled, settings)
+    raise TypeError(f"there is no job with {type(settings).__name__}")
 
 
 def _pretrained(settings: PretrainSettings, desk: Desk) -> dict[str, Any]:
@@ -88,6 +91,21 @@ def _tuned(settings: ContrastiveSettings, desk: Desk) -> dict[str, Any]:
             out=desk.out,
             checkpoints=desk.checkpoints,
             score=desk.score,
+            on_progress=advance,
+        )
+    return asdict(found)
+
+
+def _distilled(settings: DistilSettings, desk: Desk) -> dict[str, Any]:
+    from longtale.language.shrink.distil import distil
+
+    with desk.cost.stage("train", total=None) as advance:
+        found = distil(
+            desk.start,
+            desk.trial.texts,
+            settings,
+            out=desk.out,
+            checkpoints=desk.checkpoints,
             on_progress=advance,
         )
     return asdict(found)

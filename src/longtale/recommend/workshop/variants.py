@@ -1,0 +1,59 @@
+"""Smaller variants of the language model, each measured and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from longtale.data.dataset import Dataset
+from longtale.encode.encoder import make_encoder
+from longtale.encode.exported import export_encoder
+from longtale.language.shrink.settings import CompressSettings
+from longtale.recommend.cost import Cost
+from longtale.recommend.workshop.job import Order, encoder_of
+from longtale.recommend.workshop.trial import Trial
+from longtale.recommend.workshop.verdict import Verdict
+from longtale.seeds import generator
+
+if TYPE_CHECKING:
+    from longtale.language.shrink.compress import Variant
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A variant, and what is left of the quality."""
+
+    variant: Variant
+    verdict: Verdict
+
+
+def compressed(
+    order: Order, settings: CompressSettings, dataset: Dataset, cost: Cost
+) -> list[Judged]:
+    """Make smaller variants and judge each; each is a folder below `order.out`.
+
+    Raises:
+        DataError: there are too few texts.
+        SettingsError: there is no language model, or it has fewer layers.
+        SplitError: there are too few events to judge by.
+    """
+    from longtale.language.shrink.compress import compress
+
+    start = order.begun()
+    trial = Trial.of(dataset, order.settings, order.protocol)
+    texts = [text for text in trial.texts if text]
+    with cost.stage("make variants", total=None) as advance:
+        made = compress(
+            start, texts, settings, out=order.new, export=export_encoder, on_progress=advance
+        )[1:]
+    with cost.stage("judge", total=(1 + len(made)) * dataset.n_items) as advance:
+        before = trial.judged(make_encoder(order.settings.encode), advance)
+        found = []
+        for variant in made:
+            after = trial.judged(encoder_of(variant.folder, order.settings), advance)
+            rng = generator(order.settings.split.seed, "workshop verdict")
+            verdict = Verdict.of(before, after, rng, aim="smaller")
+            order.sign(variant.folder, verdict, dataset)
+            found.append(Judged(variant, verdict))
+    order.put()
+    return found
