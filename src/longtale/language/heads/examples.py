@@ -116,13 +116,19 @@ class Lessons:
         )
 
     def split(self, share: float, rng: np.random.Generator) -> tuple[Self, Self]:
-        """Give those to learn from and those held out; examples of one text of a user stay together.
+        """Give those to learn from and those held out; rows of one user's text stay together.
+
+        Args:
+            share: of the examples that are held out.
+            rng: deals them out.
 
         Raises:
             DataError: all are of one user's text.
         """
-        n_parts = max(2, round(1 / share))
-        is_out = dealt(self.first, n_parts, rng) == 0
+        users = [text if isinstance(text, str) else text[0] for text in self.texts]
+        numbers = {user: number for number, user in enumerate(users) if user.strip()}
+        owners = np.array([numbers.get(user, -1) for user in users])[self.first]
+        is_out = dealt(owners, max(2, round(1 / share)), rng) == 0
         if is_out.all() or not is_out.any():
             raise DataError(
                 f"{len(self)} examples are too few to hold {share:.0%} out, since those of one "

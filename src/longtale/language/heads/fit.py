@@ -69,7 +69,12 @@ def fit_heads(
     check_known(judging, settings, what="held-out examples")
     heads = _new(folder, learned, settings)
     with log.stage("fitted heads", tasks=",".join(t.name for t in settings.tasks)) as told:
-        trainer = _trainer(heads, learned, judging, checkpoints, score)
+        if settings.head_first and not settings.is_frozen:
+            first = settings.model_copy(update={"epochs": settings.head_epochs, "max_steps": None})
+            lesson = _Lesson(heads, first, learned, judging, is_frozen=True)
+            trained(_trainer(lesson, checkpoints / "head", score), first)
+        lesson = _Lesson(heads, settings, learned, judging, is_frozen=settings.is_frozen)
+        trainer = _trainer(lesson, checkpoints, score)
         told["steps"] = trained(trainer, settings, on_progress=on_progress).n_steps
     if settings.adapter.kind != "prefix":
         merge_adapter(transformer_of(heads.encoder))
@@ -123,17 +128,24 @@ class _Batches:
         return batch | {"first": torch.from_numpy(first), "second": torch.from_numpy(second)}
 
 
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """Who learns from what, and whether texts are encoded once for all."""
+
+    heads: FittedHeads
+    settings: HeadSettings
+    learned: Lessons
+    judging: Lessons
+    is_frozen: bool
+
+
 def _trainer(
-    heads: FittedHeads,
-    learned: Lessons,
-    judging: Lessons,
-    checkpoints: Path,
-    score: Callable[[FittedHeads], float] | None,
+    lesson: _Lesson, checkpoints: Path, score: Callable[[FittedHeads], float] | None
 ) -> Trainer:
-    settings = heads.settings
-    both = _joined(learned, judging)
+    heads, settings, learned = lesson.heads, lesson.settings, lesson.learned
+    both = _joined(learned, lesson.judging)
     live, vectors = heads.encoder, None
-    if settings.is_frozen:
+    if lesson.is_frozen:
         live, vectors = None, encoded(heads.encoder, both.texts, settings.batch_size)
     model = HeadModel(live, heads.head, heads.losses, vectors)
 

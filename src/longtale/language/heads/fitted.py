@@ -54,7 +54,7 @@ class FittedHeads:
         item_texts: Sequence[str],
         features: Floats | None = None,
     ) -> Mapping[str, Floats]:
-        """Give for each task the probability of a click (R,), of each class (R, C), or a rating (R,).
+        """Give each task's probability of a click (R,) or of classes (R, C), or its rating (R,).
 
         Args:
             user_texts: R texts of users; each different one is encoded once.
@@ -84,17 +84,17 @@ class FittedHeads:
 
     def outputs(self, lessons: Lessons) -> Tensor:
         """Give the network's outputs as they come, (R, W)."""
-        width = self.head.feature_mean.device
+        device = self.head.feature_mean.device
         if not len(lessons):
             n_outputs = sum(task.n_outputs for task in self.settings.tasks)
-            return torch.empty((0, n_outputs), device=width)
-        vectors = encoded(self.encoder, lessons.texts, self.settings.batch_size).to(width)
+            return torch.empty((0, n_outputs), device=device)
+        vectors = encoded(self.encoder, lessons.texts, self.settings.batch_size).to(device)
         was_training = self.head.training
         self.head.eval()
         outputs: Tensor = self.head(
             vectors[torch.from_numpy(lessons.first)],
             vectors[torch.from_numpy(lessons.second)],
-            torch.from_numpy(lessons.features).to(width),
+            torch.from_numpy(lessons.features).to(device),
         )
         self.head.train(was_training)
         return outputs

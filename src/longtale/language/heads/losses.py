@@ -4,8 +4,8 @@
 
 over the rows r whose label is known. ℓ is binary cross-entropy for a click, softmax cross-entropy
 for a conversion, and the square of the error in standard deviations for a rating. A class c of C
-that has the share π_c of the labels counts w(c) = (1 / (C π_c))^β, so that rare ones are heard: β is
-the setting `balance`. What then learns p' ∝ w p is brought back by taking log w off the logits
+that has the share π_c of the labels counts w(c) = (1 / (C π_c))^β, so that rare ones are heard: β
+is the setting `balance`. What then learns p' ∝ w p is brought back by taking log w off the logits
 (Elkan 2001, "The foundations of cost-sensitive learning"; Menon et al. 2021, arXiv:2007.07314):
 answers are probabilities of the data as they are, not of balanced ones.
 """
@@ -28,6 +28,8 @@ class TaskLosses(nn.Module):
         settings: the tasks.
         labels: float32 (R, T), what is learned from; None where `load_state_dict` follows.
     """
+
+    log_temperature: Tensor
 
     def __init__(self, settings: HeadSettings, labels: Floats | None = None) -> None:
         super().__init__()
@@ -82,7 +84,7 @@ class TaskLosses(nn.Module):
         return found
 
     def _parts(self, outputs: Tensor) -> tuple[Tensor, ...]:
-        return outputs.split([task.n_outputs for task in self.tasks], dim=1)
+        return torch.split(outputs, [task.n_outputs for task in self.tasks], dim=1)
 
 
 def log_weights(labels: Floats, task: HeadTask) -> Floats:
@@ -109,9 +111,7 @@ def _cost(outputs: Tensor, labels: Tensor, task: HeadTask, scale: Tensor) -> Ten
         return functional.mse_loss(outputs[:, 0], (labels - scale[0]) / scale[1])
     weights = scale.exp()[labels.long()]
     if task.kind == "click":
-        costs = functional.binary_cross_entropy_with_logits(
-            outputs[:, 0], labels, reduction="none"
-        )
+        costs = functional.binary_cross_entropy_with_logits(outputs[:, 0], labels, reduction="none")
     else:
         costs = functional.cross_entropy(outputs, labels.long(), reduction="none")
     return (weights * costs).sum() / weights.sum()

@@ -31,6 +31,9 @@ class Head(nn.Module):
         features: float32 (R, F), what is learned from.
     """
 
+    feature_mean: Tensor
+    feature_scale: Tensor
+
     def __init__(self, width: int, settings: HeadSettings, features: Floats) -> None:
         super().__init__()
         n_features = features.shape[1]
@@ -73,6 +76,8 @@ class HeadModel(nn.Module):
         vectors: (N, D), of all texts, where they are encoded once.
     """
 
+    vectors: Tensor
+
     def __init__(
         self,
         encoder: SentenceTransformer | None,
@@ -101,10 +106,9 @@ class HeadModel(nn.Module):
             features: (R, F).
             texts: tokens of the texts; None where they were encoded once.
         """
-        if texts is None:
+        if self.encoder is None:
             vectors = self.vectors
         else:
-            assert self.encoder is not None  # noqa: S101 - texts come only with one
             vectors = self.encoder(texts)["sentence_embedding"]
         outputs = self.head(vectors[first], vectors[second], features)
         return {"loss": self.losses(outputs, labels), "outputs": outputs}

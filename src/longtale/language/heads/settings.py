@@ -45,6 +45,11 @@ class HeadSettings(TrainingSettings):
     """Share of the head's inputs and of its layer that each step leaves out."""
     head_learning_rate: float = Field(default=1e-3, gt=0)
     """Largest step of the head's own weights, which are new; `learning_rate` is the model's."""
+    head_first: bool = True
+    """Where the language model learns too: the head first learns from its vectors as they are. A
+    head that knows nothing yet would spoil them (Kumar et al. 2022, arXiv:2202.10054)."""
+    head_epochs: float = Field(default=10.0, gt=0)
+    """Passes in which the head learns first."""
     held_out: float = Field(default=0.1, gt=0, lt=1)
     """Share of the examples that say when to stop, where no others are handed in."""
     train_layers: int | None = Field(default=0, ge=0)
