@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tests.contracts.text_encoder import TEXTS, TextEncoderLaws
 
+from longtale.arrays import unit_rows
+from longtale.encode.encoder import load_encoder
 from longtale.encode.language_model import LanguageModelEncoder, LanguageModelSettings
 from longtale.encode.model_folder import find_model
 from longtale.encode.tokens import whole_words
@@ -228,3 +231,70 @@ def test_where_parts_of_words_are_not_marked_no_word_is_told():
 
     vocabulary = {"▁kettle": 0, "▁kett": 1, "kettle": 2, "[UNK]": 3}
     assert whole_words(Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))) == frozenset()
+
+
+def test_leading_numbers_are_kept_and_survive_saving(
+    tiny_model: Path, graphs: Path, tmp_path: Path
+):
+    whole = encoder_of(tiny_model, graphs, engine="onnx")
+    narrow = encoder_of(tiny_model, graphs, engine="onnx", dim=6)
+    expected = unit_rows(whole.encode(["red shoe"])[:, :6])
+    np.testing.assert_allclose(narrow.encode(["red shoe"]), expected, atol=1e-6)
+    assert narrow.fingerprint != whole.fingerprint
+    narrow.save(tmp_path)
+    np.testing.assert_allclose(load_encoder(tmp_path).encode(["red shoe"]), expected, atol=1e-6)
+
+
+def test_more_numbers_than_there_are_are_refused(tiny_model: Path, graphs: Path):
+    with pytest.raises(EncoderError, match="dim = 17, but this model's vectors have 16 numbers"):
+        encoder_of(tiny_model, graphs, dim=17)
+
+
+def with_matrix(model: Path, folder: Path, activation: str = "Tanh") -> np.ndarray:
+    """Copy a model and put a matrix behind its pooling; give it."""
+    pooled(model, folder, "mean")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules.append({"path": "2_Dense", "type": "x.Dense"})
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "2_Dense").mkdir()
+    name = f"torch.nn.modules.activation.{activation}"
+    config = {"in_features": 16, "out_features": 5, "bias": False, "activation_function": name}
+    (folder / "2_Dense" / "config.json").write_text(json.dumps(config))
+    matrix = np.random.default_rng(0).standard_normal((5, 16)).astype(np.float32)
+    save_file({"linear.weight": matrix}, folder / "2_Dense" / "model.safetensors")
+    return matrix
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx", "torch-bf16"])
+def test_vectors_go_through_the_matrix_behind_the_pooling(
+    tiny_model: Path, graphs: Path, tmp_path: Path, engine: str
+):
+    matrix = with_matrix(tiny_model, tmp_path / "model")
+    before = pooled_states(tiny_model, "red shoe")
+    encoder = encoder_of(tmp_path / "model", graphs, engine=engine)
+    assert encoder.dim == 5
+    expected = unit_rows(np.tanh(before @ matrix.T)[None])
+    np.testing.assert_allclose(encoder.encode(["red shoe"]), expected, atol=0.02)
+
+
+def pooled_states(model: Path, text: str) -> np.ndarray:
+    from tokenizers import Tokenizer
+
+    prompt = json.loads((model / "config_sentence_transformers.json").read_text())["prompts"]
+    ids = Tokenizer.from_file(str(model / "tokenizer.json")).encode(prompt["document"] + text).ids
+    network = transformers.AutoModel.from_pretrained(str(model)).eval()
+    with torch.inference_mode():
+        return network(torch.tensor([ids])).last_hidden_state[0].mean(dim=0).numpy()
+
+
+def test_another_matrix_has_another_fingerprint(tiny_model: Path, graphs: Path, tmp_path: Path):
+    matrix = with_matrix(tiny_model, tmp_path / "model")
+    before = encoder_of(tmp_path / "model", graphs).fingerprint
+    save_file({"linear.weight": -matrix}, tmp_path / "model" / "2_Dense" / "model.safetensors")
+    assert encoder_of(tmp_path / "model", graphs).fingerprint != before
+
+
+def test_a_matrix_that_is_not_supported_is_named(tiny_model: Path, graphs: Path, tmp_path: Path):
+    with_matrix(tiny_model, tmp_path / "model", activation="Softsign")
+    with pytest.raises(EncoderError, match=r"2_Dense' cannot be loaded: KeyError 'Softsign'"):
+        encoder_of(tmp_path / "model", graphs, engine="torch").encode(["red shoe"])

@@ -62,7 +62,7 @@ class LanguageModelEncoder:
 
     Args:
         card: what the model says of itself, as changed by the settings.
-        weights: SHA-256 of the model's weights.
+        weights: SHA-256 of the model's weights, and of each matrix behind them.
         cache: where the exported graph is kept for the next time.
         settings: how it is run.
     """
@@ -92,6 +92,8 @@ class LanguageModelEncoder:
         card = _adapted(read_card(folder), settings)
         expected = PACKAGED_SHA256 if name == PACKAGED_MODEL else None
         weights = weights_digest(card.folder, expected=expected)
+        if card.dense:
+            weights = " ".join([weights, *(weights_digest(folder) for folder in card.dense)])
         return cls(card=card, weights=weights, cache=cache, settings=settings)
 
     @property

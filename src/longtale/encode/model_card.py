@@ -21,7 +21,7 @@ _OLD_POOLINGS = {  # the flags that stood for a mode before sentence-transformer
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_MODULES = ("Transformer", "Pooling", "Normalize")
+_MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
 _PASSAGE_NAMES = ("document", "passage", "corpus")
 _DIM_NAMES = ("hidden_size", "dim", "d_model", "n_embd")
 _UNBOUNDED = 100_000  # tokenizers without a limit say 10^30
@@ -43,6 +43,7 @@ class ModelCard:
         lowercase: whether text is lowered before the tokenizer sees it.
         query_prompt: what stands before a query.
         passage_prompt: what stands before an item's text.
+        dense: folders of the matrices that the pooled vector goes through, in this order.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class ModelCard:
     lowercase: bool = False
     query_prompt: str = ""
     passage_prompt: str = ""
+    dense: tuple[Path, ...] = ()
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -61,7 +63,9 @@ def read_card(folder: Path) -> ModelCard:
     Raises:
         EncoderError: the folder is no model, or asks for something that is not supported.
     """
-    modules = _modules(folder)
+    entries = _modules(folder)
+    modules = dict(entries)
+    dense = tuple(folder / path for name, path in entries if name == "Dense")
     weights = folder / modules.get("Transformer", "")
     if not (weights / "config.json").is_file():
         raise EncoderError(
@@ -76,13 +80,16 @@ def read_card(folder: Path) -> ModelCard:
     query, passage = read_prompts(folder)
     return ModelCard(
         folder=weights,
-        dim=_dim(config, weights),
+        dim=int(_read(dense[-1] / "config.json")["out_features"])
+        if dense
+        else _dim(config, weights),
         pad_id=0 if config.get("pad_token_id") is None else int(config["pad_token_id"]),
         pooling=pooling,
         max_tokens=_max_tokens(weights, own, config),
         lowercase=bool(own.get("do_lower_case", False)),
         query_prompt=query,
         passage_prompt=passage,
+        dense=dense,
     )
 
 
@@ -106,11 +113,11 @@ def _dim(config: Mapping[str, Any], folder: Path) -> int:
     return int(found)
 
 
-def _modules(folder: Path) -> dict[str, str]:
+def _modules(folder: Path) -> list[tuple[str, str]]:
     path = folder / "modules.json"
     if not path.is_file():
-        return {}
-    modules = {}
+        return []
+    modules = []
     for entry in json.loads(path.read_text(encoding="utf-8")):
         name = str(entry["type"]).rsplit(".", 1)[-1]
         if name not in _MODULES:
@@ -118,7 +125,7 @@ def _modules(folder: Path) -> dict[str, str]:
                 f"the model in '{folder}' has a module '{name}'; supported are "
                 f"{', '.join(_MODULES)}: choose another model"
             )
-        modules[name] = str(entry["path"])
+        modules.append((name, str(entry["path"])))
     return modules
 
 

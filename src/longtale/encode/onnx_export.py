@@ -16,7 +16,7 @@ from longtale import log
 from longtale.encode.engines import INPUT_NAMES, OUTPUT_NAME, OnnxEngine
 from longtale.encode.model_card import ModelCard
 from longtale.encode.tokens import TokenBatch
-from longtale.encode.torch_model import PooledModel, load_pooled
+from longtale.encode.torch_model import PooledModel, load_dense, load_pooled
 from longtale.errors import EncoderError, MissingExtraError
 
 _TOLERANCE = 1e-3
@@ -39,7 +39,7 @@ def export_onnx(card: ModelCard, path: Path, *, transformer: torch.nn.Module | N
     model = (
         load_pooled(card, attention="eager")
         if transformer is None
-        else PooledModel(transformer, card.pooling).eval()
+        else PooledModel(transformer, card.pooling, load_dense(card)).eval()
     )
     with log.stage("exported language model", folder=card.folder):
         _export(model, path)

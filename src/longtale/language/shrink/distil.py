@@ -28,13 +28,14 @@ from longtale.language.shrink.layers import encoded
 from longtale.language.shrink.losses import TeacherLoss, evening_of
 from longtale.language.shrink.reading import LikeLengths, pieces_of
 from longtale.language.shrink.settings import DistilSettings
+from longtale.language.shrink.static import MOST_TEXTS
 from longtale.language.shrink.students import main_directions, new_student
 from longtale.language.training import METRIC, Scored, Trained, arguments, optimizer_of, trained
 from longtale.seeds import generator
 
 _FEWEST = 4
+_SOLVED = Trained(n_steps=0, curve={}, n_best=0, losses={})
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 256
-_STATIC_STEP = 10  # a token is seen seldom, and must then learn quickly
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,24 @@ def distil(
     """
     teacher = open_model(folder, max_tokens=settings.max_tokens)
     lesson = _Lesson.of(teacher, texts, settings, checkpoints)
-    student = new_student(teacher, lesson.read, lesson.directions, settings, checkpoints / "fresh")
+    student = new_student(
+        teacher,
+        lesson.read,
+        lesson.targets,
+        settings,
+        checkpoints / "fresh",
+        directions=lesson.directions,
+    )
     if settings.student != "static":
         prepare(student, settings)
         add_adapter(transformer_of(student), settings.adapter)
     before = lesson.likeness(student)
     with log.stage("distilled a model", student=settings.student) as told:
-        judge = score if score is not None else lambda model: lesson.likeness(model)[1]
-        trainer = _trainer(student, lesson, settings, checkpoints, judge)
-        result = trained(trainer, _paced(settings), on_progress=on_progress)
+        result = _SOLVED
+        if not _is_solved(settings, lesson):
+            judge = score if score is not None else lambda model: lesson.likeness(model)[1]
+            trainer = _trainer(student, lesson, settings, checkpoints, judge)
+            result = trained(trainer, settings, on_progress=on_progress)
         told["steps"] = result.n_steps
     if settings.student != "static":
         merge_adapter(transformer_of(student))
@@ -196,10 +206,10 @@ def _said(teacher: SentenceTransformer, texts: Sequence[str], checkpoints: Path)
     return found
 
 
-def _paced(settings: DistilSettings) -> DistilSettings:
-    if settings.student != "static":
-        return settings
-    return settings.model_copy(update={"learning_rate": _STATIC_STEP * settings.learning_rate})
+def _is_solved(settings: DistilSettings, lesson: _Lesson) -> bool:
+    """Say whether least squares has found what training would look for."""
+    is_static = settings.student == "static"
+    return is_static and not settings.matryoshka and len(lesson.read) <= MOST_TEXTS
 
 
 def _trainer(
@@ -209,12 +219,11 @@ def _trainer(
     checkpoints: Path,
     judge: Callable[[SentenceTransformer], float],
 ) -> SentenceTransformerTrainer:
-    paced = _paced(settings)
     return SentenceTransformerTrainer(
         student,
         arguments(
             SentenceTransformerTrainingArguments,
-            paced,
+            settings,
             checkpoints,
             n_examples=len(lesson.read),
             metric=METRIC,
@@ -223,7 +232,7 @@ def _trainer(
         train_dataset=lesson.as_dataset(),
         loss=_loss(student, lesson.targets, settings),
         evaluator=Scored(judge),
-        optimizer_cls_and_kwargs=optimizer_of(paced),
+        optimizer_cls_and_kwargs=optimizer_of(settings),
     )
 
 

@@ -17,7 +17,8 @@ class DistilSettings(TrainingSettings):
 
     student: Student = "layers"
     """`layers` begins as some of the teacher's layers, `fresh` as a new model with the teacher's
-    words, `static` is a vector for each word and no layer at all."""
+    words, `static` is a vector for each word and no layer at all: it is found by least squares, and
+    trains on only where there are very many texts or lengths to do with (`matryoshka`)."""
     layers: tuple[int, ...] = ()
     """Which of the teacher's layers the student begins with, the lowest is 0; empty takes the
     `n_layers` that together stay nearest to the teacher."""
@@ -27,7 +28,7 @@ class DistilSettings(TrainingSettings):
     """Width of the vectors of a fresh or static student; None is the teacher's."""
     n_heads: int = Field(default=4, ge=1)
     """Heads of attention in each layer of a fresh student; they divide its width."""
-    pieces: int = Field(default=1, ge=0)
+    pieces: int = Field(default=0, ge=0)
     """How many pieces of each text, of random place and length, are learned from besides the whole:
     what people type is shorter than what describes an item."""
     even_weight: float = Field(default=1.0, ge=0)
@@ -46,8 +47,7 @@ class DistilSettings(TrainingSettings):
     epochs: float = Field(default=10.0, gt=0)
     """Passes over the examples."""
     learning_rate: float = Field(default=5e-4, gt=0)
-    """Largest step of the optimiser; it falls in a line to nothing. A static student learns ten
-    times as fast."""
+    """Largest step of the optimiser; it falls in a line to nothing."""
     dropout: float | None = Field(default=0.0, ge=0, lt=1)
     """Share of values left out at random in training; None is what the model was made with."""
     max_tokens: int = Field(default=256, ge=8)
@@ -66,8 +66,6 @@ class CompressSettings(Settings):
     or by leaving it out."""
     int8: bool = True
     """Whether a variant with weights of 8 bits is made."""
-    dims: tuple[int, ...] = ()
-    """Lengths to which vectors are cut, measured on the whole model."""
     n_sample: int = Field(default=64, ge=2)
     """Texts by which layers and heads are chosen."""
     n_measured: int = Field(default=256, ge=2)

@@ -18,7 +18,13 @@ from longtale.errors import EncoderError, SettingsError
 from longtale.language.model import transformer_of, without_bars
 from longtale.language.shrink.layers import choose_layers, keep_layers
 from longtale.language.shrink.settings import DistilSettings
-from longtale.language.shrink.static import static_student, token_table, tokenizer_of
+from longtale.language.shrink.static import (
+    fitted_table,
+    static_student,
+    token_table,
+    tokenizer_of,
+)
+from longtale.seeds import generator
 
 _SAMPLE = 64
 """Texts by which layers are chosen."""
@@ -46,27 +52,32 @@ def main_directions(vectors: Floats, width: int) -> Floats:
 def new_student(
     teacher: SentenceTransformer,
     texts: Sequence[str],
-    directions: Floats | None,
+    targets: Floats,
     settings: DistilSettings,
     folder: Path,
+    *,
+    directions: Floats | None = None,
 ) -> SentenceTransformer:
-    """Give a student that has learned nothing yet.
+    """Give a student before it is trained.
 
     Args:
         teacher: whom it shall be like.
         texts: by which layers are chosen and words counted.
-        directions: float32 (D, width), those of the teacher's that it shall know; None is all.
+        targets: float32 (N, width), the teacher's vectors of these texts.
         settings: what kind of student.
         folder: where a fresh one is written.
+        directions: float32 (D, width), those of the teacher's that targets have; None is all.
 
     Raises:
         EncoderError: this kind of model cannot be the teacher of such a student.
         SettingsError: the settings do not fit the teacher.
     """
     if settings.student == "static":
+        words = tokenizer_of(teacher)
         table = token_table(teacher, texts, settings.smoothing)
         table = table if directions is None else table @ directions
-        return static_student(tokenizer_of(teacher), table)
+        rng = generator(settings.seed, "texts of a table")
+        return static_student(words, fitted_table(words, table, texts, targets, rng))
     if settings.student == "fresh":
         return _fresh(teacher, settings, folder)
     if settings.width is not None:
