@@ -69,8 +69,14 @@ def test_a_prompt_left_out_of_the_pooling_is_refused(tmp_path: Path):
 
 
 def test_other_modules_are_refused(tmp_path: Path):
+    other = {"path": "2_CNN", "type": "sentence_transformers.models.CNN"}
+    with pytest.raises(EncoderError, match="a module 'CNN'; supported are Transformer"):
+        read_card(model(tmp_path, modules=[TRANSFORMER, other]))
+
+
+def test_a_matrix_that_does_not_say_its_width_is_refused(tmp_path: Path):
     dense = {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}
-    with pytest.raises(EncoderError, match="a module 'Dense'; supported are Transformer"):
+    with pytest.raises(EncoderError, match=r"2_Dense/config.json' does not say how wide the model"):
         read_card(model(tmp_path, modules=[TRANSFORMER, dense]))
 
 

@@ -85,7 +85,7 @@ def test_more_numbers_than_there_are_are_refused(model: Path):
 
 
 def test_a_prompt_stands_before_queries_alone(tmp_path: Path):
-    encoder = opened(written(tmp_path / "model", query="find"))
+    encoder = opened(written(tmp_path / "model", query="find "))
     asked, meant = (
         encoder.encode(["kettle"], purpose="query"),
         encoder.encode(["find kettle", "kettle"]),

@@ -23,7 +23,7 @@ _OLD_POOLINGS = {  # the flags that stood for a mode before sentence-transformer
 }
 _MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
 _PASSAGE_NAMES = ("document", "passage", "corpus")
-_DIM_NAMES = ("hidden_size", "dim", "d_model", "n_embd")
+_DIM_NAMES = ("hidden_size", "dim", "d_model", "n_embd", "out_features")
 _UNBOUNDED = 100_000  # tokenizers without a limit say 10^30
 _DEFAULT_MAX_TOKENS = 512
 
@@ -80,9 +80,7 @@ def read_card(folder: Path) -> ModelCard:
     query, passage = read_prompts(folder)
     return ModelCard(
         folder=weights,
-        dim=int(_read(dense[-1] / "config.json")["out_features"])
-        if dense
-        else _dim(config, weights),
+        dim=_dim(_read(dense[-1] / "config.json"), dense[-1]) if dense else _dim(config, weights),
         pad_id=0 if config.get("pad_token_id") is None else int(config["pad_token_id"]),
         pooling=pooling,
         max_tokens=_max_tokens(weights, own, config),

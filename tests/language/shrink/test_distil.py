@@ -113,22 +113,16 @@ def test_pieces_are_read_too(teacher: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("student", ["fresh", "static"])
-def test_cut_vectors_keep_similarities_after_training_for_it(
-    teacher: Path, tmp_path: Path, student: str
+def test_lengths_to_do_with_are_trained_for(teacher: Path, tmp_path: Path, student: str):
+    changes = {"student": student, "matryoshka": (4, 8), "even_weight": 0.0}
+    losses = list(taught(teacher, tmp_path, **changes).trained.losses.values())
+    assert losses[-1] < losses[0]
+
+
+def test_least_squares_leave_nothing_to_train_where_no_length_is_asked_for(
+    teacher: Path, tmp_path: Path
 ):
-    # Both begin alike: what differs is whether the leading numbers were asked to do alone.
-    gaps = []
-    for name, lengths in (("plain", ()), ("nested", (4,))):
-        taught(teacher, tmp_path / name, student=student, epochs=10, matryoshka=lengths)
-        whole, cut = (
-            encoded(open_model(teacher), TEXTS),
-            EncoderSettings(
-                model=str(tmp_path / name / "out"), engine="onnx", cache=tmp_path / "cache", dim=4
-            ),
-        )
-        own = make_encoder(cut).encode(TEXTS)
-        gaps.append(float(np.square(own @ own.T - whole @ whole.T).mean()))
-    assert gaps[1] < 0.9 * gaps[0]
+    assert taught(teacher, tmp_path, student="static").trained.n_steps == 0
 
 
 def test_lengths_that_cut_nothing_are_refused(teacher: Path, tmp_path: Path):
