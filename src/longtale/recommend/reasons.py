@@ -86,8 +86,10 @@ def reason(code: str, weight: float, cited: Sequence[Cited] = ()) -> Reason:
 def _cited(
     why: Ground, place: int, shares: Floats, parts: Mapping[int, Floats], chosen: Rows
 ) -> list[int]:
+    if why.code not in CITING:
+        return []
     own = [shares[s, place] * parts[s][:, place] for s in why.sources if s in parts]
-    if why.code not in CITING or not own:
+    if not own:
         return []
     return [int(chosen[t]) for t in strongest(np.sum(own, axis=0))]
 

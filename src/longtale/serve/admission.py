@@ -4,14 +4,14 @@ What is let in beyond what can be done does not get done sooner: all become slow
 the work is for callers who have gone. So each lane has so many places, a line before them, and a
 deadline for those in it.
 
-The line is first come, first served, and kept short: whoever would wait longer than half of the
+The line is first come, first served, and kept short: whoever would wait longer than a third of the
 deadline is turned away on arrival, in microseconds, and may ask another process. How long that is
 follows from Little's law: the number before it, times the mean time that a place is held, over the
 number of places. A line that is served last come, first served answers the latest quickly and lets
 all others wait for their deadline, only to be refused then; a first-come line without foresight
 lets everybody wait nearly as long as is allowed. Kept short, it holds enough work that no place is
-ever free (goodput) and little enough that all who are let in are served soon (tail). Half, since
-the mean is only a mean; who is still waiting at the deadline is turned away then.
+ever free (goodput) and little enough that all who are let in are served soon (tail). A third,
+since the mean is only a mean; who is still waiting at the deadline is turned away then.
 
 Reads, writes and long uploads have lanes of their own: where a failing store makes writes hang,
 they fill their own lane, and reads go on.
@@ -34,7 +34,7 @@ from longtale.monitor.telemetry import Telemetry
 from longtale.recommend.service_settings import AdmissionSettings
 from longtale.serve.problems import Code, Problem
 
-_FORESIGHT = 0.5
+_FORESIGHT = 1 / 3
 """Part of the deadline that a newcomer to the line may be expected to wait."""
 _WEIGHT_OF_LAST = 1 / 16
 """Of the last place given back in the mean time that places are held."""

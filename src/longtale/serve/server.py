@@ -35,7 +35,7 @@ GRACE_S = 20
 _BACKLOG = 2048
 _LOOK_EVERY_S = 0.1
 _REST_S = 1.0  # before a worker that ended is replaced: it may end at once again
-_SWITCH_S = 0.001  # the loop waits so long, not 5 ms, for a thread that is at work on a list
+_SWITCH_S = 0.003  # the loop waits so long, not 5 ms, for a thread that is at work on a list
 
 
 class _Server(uvicorn.Server):
