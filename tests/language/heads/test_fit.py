@@ -85,7 +85,7 @@ def test_what_was_saved_answers_the_same(encoder: Path, tmp_path: Path, kind: st
     }
     adapter = AdapterSettings.parse({"kind": kind, "n_tokens": 4}) if kind not in ways else None
     changes = ways[kind] if adapter is None else {"adapter": adapter, "learning_rate": 0.05}
-    heads = fitted(encoder, tmp_path, max_steps=4, head_epochs=1.0, **changes)
+    heads = fitted(encoder, tmp_path, max_steps=4, n_evaluations=1, head_epochs=1.0, **changes)
     click = heads.predict(USERS, ITEMS)["click"]
     loaded = FittedHeads.load(tmp_path / "out")
     np.testing.assert_allclose(loaded.predict(USERS, ITEMS)["click"], click, atol=1e-5)
