@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -106,8 +106,16 @@ def dealt(pid: int, address: str) -> list[int]:
     port = f":{int(address.rpartition(':')[2]):04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     served = {f"socket:[{f[9]}]" for f in lines if f[3] == "01" and f[1].endswith(port)}
-    files = [Path(f"/proc/{worker}/fd").iterdir() for worker in spawned(pid)]
-    return [sum(str(file.readlink()) in served for file in each) for each in files]
+    return [sum(name in served for name in open_files(worker)) for worker in spawned(pid)]
+
+
+def open_files(pid: int) -> list[str]:
+    """Name what a process has open; what it closes meanwhile is left out."""
+    names = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            names.append(str(file.readlink()))
+    return names
 
 
 def wait_until(claim: Callable[[], bool]) -> None:

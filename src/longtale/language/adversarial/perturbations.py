@@ -54,7 +54,7 @@ def typos(texts: Sequence[str], rng: np.random.Generator, *, rate: float = 0.15)
 
     Example:
         >>> typos(["stainless steel"], np.random.default_rng(1), rate=1.0)
-        ['stainlwss stsel']
+        ['stainlwss setel']
     """
 
     def mistyped(found: re.Match[str]) -> str:
