@@ -25,7 +25,12 @@ LAND = ["kitchen", "garden", "recipe", "bread"]
 TEXTS = [*(f"the {word} story" for word in SEA), *(f"the {word} tale" for word in LAND)]
 HISTORIES = Histories.of([[0, 1, 2], [1, 2, 3], [2, 3, 0], [4, 5, 6], [5, 6, 7], [6, 7, 4]])
 SETTINGS = ContrastiveSettings(
-    batch_size=8, n_pairs=240, learning_rate=5e-3, precision="float32", patience=0
+    objective="pairs",
+    batch_size=8,
+    n_pairs=240,
+    learning_rate=5e-3,
+    precision="float32",
+    patience=0,
 )
 
 
@@ -90,12 +95,14 @@ def test_a_history_is_never_taken_for_the_last_item(encoder: Path) -> None:
     assert loss(tokens, torch.tensor([[-1, 4], [-1, 5]])).item() > 0
 
 
+@pytest.mark.parametrize("objective", ["pairs", "histories"])
 @pytest.mark.parametrize("kind", ["lora", "none"])
 def test_items_of_one_tribe_come_near_to_each_other(
-    encoder: Path, tmp_path: Path, kind: str
+    encoder: Path, tmp_path: Path, kind: str, objective: str
 ) -> None:
     settings = SETTINGS.model_copy(
         update={
+            "objective": objective,
             "adapter": SETTINGS.adapter.model_copy(update={"kind": kind}),
             "learning_rate": 5e-2 if kind == "lora" else 5e-3,
         }
@@ -109,11 +116,14 @@ def test_items_of_one_tribe_come_near_to_each_other(
     assert open_model(tmp_path / "out").max_seq_length == open_model(encoder).max_seq_length
 
 
+@pytest.mark.parametrize("objective", ["pairs", "histories"])
 def test_training_keeps_what_was_best_and_goes_on_where_it_was(
-    encoder: Path, tmp_path: Path
+    encoder: Path, tmp_path: Path, objective: str
 ) -> None:
     scores = iter([0.5, 0.9, 0.1, 0.2])
-    settings = SETTINGS.model_copy(update={"n_evaluations": 4, "max_steps": 8})
+    settings = SETTINGS.model_copy(
+        update={"n_evaluations": 4, "max_steps": 8, "objective": objective}
+    )
     told: list[int] = []
     found = tune(
         encoder,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from longtale.arrays import Mask, Rows
+from longtale.arrays import Mask, Rows, segment_rows
+from longtale.data.interactions import Histories
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class CoInteractions:
         known = np.flatnonzero(lengths)
         if not len(known) or not n:
             return np.empty((0, 2), dtype=np.int32)
-        first = _in_turn(known, n, rng)
+        first = in_turn(known, n, rng)
         sums = np.concatenate([[0.0], np.cumsum(self.weights.data, dtype=np.float64)])
         starts, ends = self.weights.indptr[first], self.weights.indptr[first + 1]
         drawn = sums[starts] + rng.random(n) * (sums[ends] - sums[starts])
@@ -87,10 +88,24 @@ def next_items(offsets: NDArray[np.int64], n: int, rng: np.random.Generator) -> 
     is_first = np.zeros(int(offsets[-1]), dtype=np.bool_)
     is_first[offsets[:-1][np.diff(offsets) > 0]] = True
     later = np.flatnonzero(~is_first)
-    return _in_turn(later, n, rng) if len(later) else later
+    return in_turn(later, n, rng) if len(later) else later
 
 
-def _in_turn(values: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def distinct(histories: Histories) -> Histories:
+    """Keep the first event of each user with each item.
+
+    Example:
+        >>> distinct(Histories.of([[3, 1, 3], [3]])).items.tolist()
+        [3, 1, 3]
+    """
+    users = segment_rows(histories.offsets)
+    pairs = users * (int(histories.items.max(initial=0)) + 1) + histories.items
+    is_first = np.zeros(len(pairs), dtype=np.bool_)
+    is_first[np.unique(pairs, return_index=True)[1]] = True
+    return histories.where(is_first)
+
+
+def in_turn(values: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw n values, each as often as any other."""
     rounds = -(-n // len(values))
     return np.concatenate([rng.permutation(values) for _ in range(max(rounds, 1))])[:n]

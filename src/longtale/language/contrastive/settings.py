@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from longtale.language.settings import AdapterSettings, TrainingSettings
@@ -10,21 +12,32 @@ from longtale.language.settings import AdapterSettings, TrainingSettings
 class ContrastiveSettings(TrainingSettings):
     """How a language model learns which items go together."""
 
+    objective: Literal["histories", "pairs"] = "histories"
+    """`histories` tells from the whole catalogue what else a person chose; `pairs` tells an item's
+    partner from the others of the batch."""
     n_pairs: int = Field(default=40_000, ge=1)
-    """Pairs of items that are drawn for one pass."""
+    """Pairs of items, or texts of `histories`, that are read in one pass."""
+    users: int = Field(default=1024, ge=1)
+    """Of `histories`: people whose choices are told in a step."""
+    head_steps: int = Field(default=200, ge=0)
+    """Of `histories`: steps in which a matrix on top of the model learns alone, before both do; 0
+    adds none."""
+    head_learning_rate: float = Field(default=2e-3, gt=0)
+    """Of `histories`: largest step of the optimiser while that matrix learns alone."""
     neighbours: int = Field(default=20, ge=1)
-    """Of how many items that go best with an item one is drawn."""
+    """Of `pairs`: of how many items that go best with an item one is drawn."""
     user_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of the pairs whose first text is the titles of a history, and the second what came
-    next; the others are two items."""
+    """Of `pairs`: share whose first text is the titles of a history, and the second what came next;
+    the others are two items."""
     history: int = Field(default=5, ge=1)
-    """Titles of a history that are read."""
-    temperature: float = Field(default=0.05, gt=0)
+    """Of `pairs`: titles of a history that are read."""
+    temperature: float = Field(default=0.13, gt=0)
     """The smaller, the more the nearest wrong items count."""
     log_q: float = Field(default=1.0, ge=0, le=1)
-    """How far it is made up for that often drawn items are often wrong answers: 1 in full."""
+    """Of `pairs`: how far it is made up for that often drawn items are often wrong answers: 1 in
+    full."""
     hard_negatives: int = Field(default=0, ge=0)
-    """Wrong items beside each pair that are near in meaning, though nobody chose both."""
+    """Of `pairs`: wrong items beside each that are near in meaning, though nobody chose both."""
     adapter: AdapterSettings = AdapterSettings(kind="lora")
     """Few new weights that learn in place of the model's own."""
     learning_rate: float = Field(default=5e-4, gt=0)

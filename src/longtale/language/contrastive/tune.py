@@ -15,14 +15,18 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
+from torch import nn
+from transformers.trainer_utils import get_last_checkpoint
 
 from longtale.arrays import Rows
 from longtale.contracts import OnProgress
 from longtale.data.interactions import Histories
 from longtale.errors import DataError
 from longtale.language.adapters import add_adapter, merge_adapter
+from longtale.language.contrastive.catalog_loss import CatalogLoss
+from longtale.language.contrastive.head import add_head
 from longtale.language.contrastive.loss import InBatchLoss
-from longtale.language.contrastive.pairs import CoInteractions, next_items
+from longtale.language.contrastive.pairs import CoInteractions, distinct, in_turn, next_items
 from longtale.language.contrastive.settings import ContrastiveSettings
 from longtale.language.model import open_model, prepare, save_model, transformer_of
 from longtale.language.training import (
@@ -54,6 +58,12 @@ class Behaviour:
     histories: Histories
     near: Rows | None = None
 
+    @property
+    def known(self) -> Histories:
+        """What each user chose among items that have a text."""
+        is_told = np.array([bool(text.strip()) for text in self.texts], dtype=np.bool_)
+        return self.histories.where(is_told[self.histories.items])
+
 
 def tune(
     folder: Path,
@@ -80,16 +90,11 @@ def tune(
         DataError: nobody chose two items that have a text.
     """
     rng = generator(settings.seed, "contrastive pairs")
-    pairs = _Pairs.drawn(behaviour, settings, rng)
     model = open_model(folder, max_tokens=settings.max_tokens)
     prepare(model, settings)
     add_adapter(transformer_of(model), settings.adapter)
-    loss = InBatchLoss(
-        model,
-        pairs.together.met,
-        torch.from_numpy(pairs.log_q(settings.log_q)),
-        temperature=settings.temperature,
-    )
+    lesson = _by_pairs if settings.objective == "pairs" else _by_histories
+    examples, loss = lesson(model, behaviour, settings, rng, checkpoints)
     trainer = SentenceTransformerTrainer(
         model,
         arguments(
@@ -99,7 +104,7 @@ def tune(
             n_examples=settings.n_pairs,
             metric=None if score is None else METRIC,
         ),
-        train_dataset=pairs.as_dataset(behaviour, settings.history),
+        train_dataset=examples,
         loss=loss,
         evaluator=None if score is None else Scored(score),
         optimizer_cls_and_kwargs=optimizer_of(settings),
@@ -109,6 +114,64 @@ def tune(
     model.max_seq_length = open_model(folder).max_seq_length
     save_model(model, out)
     return found
+
+
+def _by_histories(
+    model: SentenceTransformer,
+    behaviour: Behaviour,
+    settings: ContrastiveSettings,
+    rng: np.random.Generator,
+    checkpoints: Path,
+) -> tuple[Dataset, nn.Module]:
+    """Give the items' texts, each as often as any other, and what is asked about them."""
+    known = distinct(behaviour.known)
+    if not (known.lengths >= 2).any():
+        raise _nothing_to_learn(known)
+    loss = CatalogLoss(
+        model,
+        behaviour.texts,
+        known,
+        n_users=settings.users,
+        temperature=settings.temperature,
+        rng=rng,
+    )
+    if settings.head_steps:
+        head = add_head(model)
+        if not _is_begun(checkpoints):  # or its weights come from there
+            loss.teach(head, n_steps=settings.head_steps, learning_rate=settings.head_learning_rate)
+    n = n_steps_of(settings, settings.n_pairs) * settings.batch_size
+    rows = in_turn(np.unique(known.items).astype(np.int64), n, rng).tolist()
+    texts = [behaviour.texts[row] for row in rows]
+    return Dataset.from_dict({"text": texts, "label": rows}), loss
+
+
+def _by_pairs(
+    model: SentenceTransformer,
+    behaviour: Behaviour,
+    settings: ContrastiveSettings,
+    rng: np.random.Generator,
+    _: Path,
+) -> tuple[Dataset, nn.Module]:
+    """Give pairs of texts that go together, and what is asked about them."""
+    pairs = _Pairs.drawn(behaviour, settings, rng)
+    loss = InBatchLoss(
+        model,
+        pairs.together.met,
+        torch.from_numpy(pairs.log_q(settings.log_q)),
+        temperature=settings.temperature,
+    )
+    return pairs.as_dataset(behaviour, settings.history), loss
+
+
+def _is_begun(checkpoints: Path) -> bool:
+    return checkpoints.is_dir() and get_last_checkpoint(str(checkpoints)) is not None
+
+
+def _nothing_to_learn(known: Histories) -> DataError:
+    return DataError(
+        f"{len(known.items)} events on items with words, and nobody chose two of them; "
+        "fine-tuning learns from items that the same people chose"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,19 +194,14 @@ class _Pairs:
     def drawn(
         cls, behaviour: Behaviour, settings: ContrastiveSettings, rng: np.random.Generator
     ) -> _Pairs:
-        histories = behaviour.histories
-        is_told = np.array([bool(text.strip()) for text in behaviour.texts])
-        histories = histories.where(is_told[histories.items])
-        together = CoInteractions.of(histories.matrix(len(is_told)), settings.neighbours)
+        histories = behaviour.known
+        together = CoInteractions.of(histories.matrix(len(behaviour.texts)), settings.neighbours)
         n = n_steps_of(settings, settings.n_pairs) * settings.batch_size
         n_users = round(settings.user_share * n)
         items = together.draw(n - n_users, rng)
         events = next_items(histories.offsets, n_users, rng)
         if len(items) + len(events) < 2:
-            raise DataError(
-                f"{len(histories.items)} events on items with words, and nobody chose two of them; "
-                "fine-tuning learns from items that the same people chose"
-            )
+            raise _nothing_to_learn(histories)
         of_users = np.stack([np.full(len(events), -1), histories.items[events]], axis=1)
         both = np.concatenate([items, of_users]).astype(np.int32)
         places = np.concatenate([np.full(len(items), -1), events])
