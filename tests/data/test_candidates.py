@@ -54,3 +54,8 @@ def test_a_scale_is_mean_and_deviation_of_what_is_known(scores, is_missing):
 
 def test_a_source_that_says_the_same_of_all_items_has_no_deviation():
     assert Scale.of(np.full((1, 1, 1000), 0.1, dtype=np.float32)).deviations.item() == 0
+
+
+def test_scores_whose_squares_vanish_tell_no_item_from_another() -> None:
+    tiny = np.array([[[9e-23, 0.0]], [[9e-12, 0.0]]], dtype=np.float32)
+    assert (Scale.of(tiny).deviations > 0).ravel().tolist() == [False, True]

@@ -12,6 +12,8 @@ from longtale.arrays import Floats, Mask, Rows, top_k
 
 ROUNDING = np.float32(1e-6)
 """Scores that differ by less than this part of the largest are the same: float32 ends there."""
+_VANISHING = np.float32(1e-18)
+"""Of smaller numbers float32 loses the square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class Scale:
                 means[place] = known.mean()
                 known -= means[place]
                 deviations[place] = np.sqrt(known @ known / np.float32(len(known)))
-        tells = deviations > ROUNDING * np.abs(means)
+        tells = deviations > np.maximum(ROUNDING * np.abs(means), _VANISHING)
         return cls(means, np.where(tells, deviations, np.float32(0)))
 
     def replaced(self, sources: Mask, other: Scale) -> Scale:
