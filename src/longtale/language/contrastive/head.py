@@ -53,5 +53,5 @@ def teach_head(
         optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / n_steps)
         found = loss(functional.normalize(head(vectors), dim=1))
         optimizer.zero_grad()
-        found.backward()
+        found.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
