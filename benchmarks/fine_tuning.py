@@ -16,6 +16,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,13 @@ from longtale.seeds import generator
 from longtale.settings import Settings
 
 Values = np.ndarray
+POWERS = (0.25, 0.75)
+"""How far vectors are whitened: what suits the tuned ones on validation, and the default."""
+PAIRS = (
+    ("frozen, whitened 0.75", "tuned, whitened 0.75"),
+    ("frozen, whitened 0.75", "tuned, whitened 0.25"),
+    ("blend", "blend, tuned"),
+)
 
 
 def main() -> None:
@@ -57,7 +65,7 @@ def main() -> None:
     seconds = ", ".join(f"{spent:.0f}" for _, spent in runs)
     print(f"\nprocessor seconds of the training, by seed: {seconds}")
     last = runs[-1][0]
-    for before, after in (("frozen, whitened", "tuned, whitened"), ("blend", "blend, tuned")):
+    for before, after in PAIRS:
         if after in last:
             test = paired_test(last[after], last[before], rng=generator(0, "benchmark"))
             part = test.difference / np.nanmean(last[before])
@@ -95,12 +103,18 @@ def one_seed(
 
 def of_encoder(name: str, trial: Trial, settings: LongtaleSettings) -> dict[str, Values]:
     encoder = make_encoder(settings.encode)
-    fold = trial.folds[NEW]
     raw = SemanticRetriever.fit(trial.train, settings.models.semantic, encoder.encode(trial.texts))
-    return {
-        f"{name}, as it is": in_parts(fold, raw.scores),
-        f"{name}, whitened": trial.judged(encoder)[NEW],
-    }
+    found = {f"{name}, as it is": in_parts(trial.folds[NEW], raw.scores)}
+    for power in POWERS:
+        whitened = replace(trial, settings=with_power(settings, power))
+        found[f"{name}, whitened {power}"] = whitened.judged(encoder)[NEW]
+    return found
+
+
+def with_power(settings: LongtaleSettings, power: float) -> LongtaleSettings:
+    whitening = settings.encode.whitening.model_copy(update={"power": power})
+    encode = settings.encode.model_copy(update={"whitening": whitening})
+    return settings.model_copy(update={"encode": encode})
 
 
 def of_blend(fold: Fold, settings: LongtaleSettings) -> Values:

@@ -31,7 +31,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loss_of(encoder: Path, rng: np.random.Generator, **changed: int) -> CatalogLoss:
     model = open_model(encoder)
     model.eval()
-    parts = {"n_users": 3, "temperature": 0.1, "rng": rng, **changed}
+    parts = {"n_users": 3, "n_events": 9, "temperature": 0.1, "rng": rng, **changed}
     return CatalogLoss(model, TEXTS, HISTORIES, **parts)
 
 
@@ -143,3 +143,15 @@ def test_a_matrix_that_learns_first_changes_what_is_kept_and_nothing_else(
     assert last < 0.5 * first
     for one, two in zip(weights, loss.model[0].parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_of_a_long_history_only_some_is_read_each_time_another_part(
+    encoder: Path, rng: np.random.Generator
+) -> None:
+    loss = loss_of(encoder, rng, n_events=2)
+    seen = set()
+    for _ in range(20):
+        first, second = loss._dealt()
+        assert first.lengths.tolist() == second.lengths.tolist() == [1, 1, 1]
+        seen.add((int(first.items[0]), int(second.items[0])))
+    assert len(seen) == 6

@@ -69,6 +69,8 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         texts: of all N items; blank ones are no candidates.
         histories: what each user chose among items with a text, each item once.
         n_users: how many are drawn for a batch.
+        n_events: how many of each history are read at most, 2 or more, drawn anew each time: a
+            long one would tell what everybody chooses rather than what goes together.
         temperature: τ.
         rng: draws users, and deals their histories into what is told and what is asked for.
     """
@@ -80,6 +82,7 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         histories: Histories,
         *,
         n_users: int,
+        n_events: int,
         temperature: float,
         rng: np.random.Generator,
     ) -> None:
@@ -87,6 +90,7 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         self.model = model
         self._temperature = temperature
         self._n_users = n_users
+        self._n_events = n_events
         self._rng = rng
         self._rows = np.unique(histories.items)
         self._texts = [texts[row] for row in self._rows.tolist()]
@@ -131,16 +135,17 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         return found.float().clone()  # out of inference mode
 
     def _dealt(self) -> tuple[Histories, Histories]:
-        """Draw users, and deal what each chose into two halves of which none is empty."""
+        """Draw users, and deal some of what each chose into two halves of which none is empty."""
         able = np.flatnonzero(self._histories.lengths >= 2)
         n = min(self._n_users, len(able))
         drawn = self._histories.take(np.sort(self._rng.choice(able, size=n, replace=False)))
-        order = np.lexsort((self._rng.random(len(drawn.items)), segment_rows(drawn.offsets)))
+        users = segment_rows(drawn.offsets)
+        order = np.lexsort((self._rng.random(len(users)), users))
         place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        place -= drawn.offsets[segment_rows(drawn.offsets)]
-        is_told = place < (drawn.lengths // 2)[segment_rows(drawn.offsets)]
-        return drawn.where(is_told), drawn.where(~is_told)
+        place[order] = np.arange(len(order)) - drawn.offsets[users]
+        read = np.minimum(drawn.lengths, self._n_events)[users]
+        is_told = place < read // 2
+        return drawn.where(is_told), drawn.where(~is_told & (place < read))
 
 
 def _renumbered(histories: Histories, rows: NDArray[np.int32]) -> Histories:

@@ -17,8 +17,10 @@ class ContrastiveSettings(TrainingSettings):
     partner from the others of the batch."""
     n_pairs: int = Field(default=40_000, ge=1)
     """Pairs of items, or texts of `histories`, that are read in one pass."""
-    users: int = Field(default=1024, ge=1)
+    users: int = Field(default=512, ge=1)
     """Of `histories`: people whose choices are told in a step."""
+    events: int = Field(default=20, ge=2)
+    """Of `histories`: how much of each history is told and asked for at most."""
     head_steps: int = Field(default=200, ge=0)
     """Of `histories`: steps in which a matrix on top of the model learns alone, before both do; 0
     adds none."""

@@ -132,6 +132,7 @@ def _by_histories(
         behaviour.texts,
         known,
         n_users=settings.users,
+        n_events=settings.events,
         temperature=settings.temperature,
         rng=rng,
     )
