@@ -26,6 +26,7 @@ TEXTS = [*(f"the {word} story" for word in SEA), *(f"the {word} tale" for word i
 HISTORIES = Histories.of([[0, 1, 2], [1, 2, 3], [2, 3, 0], [4, 5, 6], [5, 6, 7], [6, 7, 4]])
 SETTINGS = ContrastiveSettings(
     objective="pairs",
+    temperature=0.05,
     batch_size=8,
     n_pairs=240,
     learning_rate=5e-3,

@@ -15,13 +15,13 @@ class ContrastiveSettings(TrainingSettings):
     objective: Literal["histories", "pairs"] = "histories"
     """`histories` tells from the whole catalogue what else a person chose; `pairs` tells an item's
     partner from the others of the batch."""
-    n_pairs: int = Field(default=40_000, ge=1)
+    n_pairs: int = Field(default=10_000, ge=1)
     """Pairs of items, or texts of `histories`, that are read in one pass."""
     users: int = Field(default=512, ge=1)
     """Of `histories`: people whose choices are told in a step."""
     events: int = Field(default=20, ge=2)
     """Of `histories`: how much of each history is told and asked for at most."""
-    head_steps: int = Field(default=200, ge=0)
+    head_steps: int = Field(default=150, ge=0)
     """Of `histories`: steps in which a matrix on top of the model learns alone, before both do; 0
     adds none."""
     head_learning_rate: float = Field(default=2e-3, gt=0)
@@ -33,8 +33,8 @@ class ContrastiveSettings(TrainingSettings):
     the others are two items."""
     history: int = Field(default=5, ge=1)
     """Of `pairs`: titles of a history that are read."""
-    temperature: float = Field(default=0.13, gt=0)
-    """The smaller, the more the nearest wrong items count."""
+    temperature: float = Field(default=0.2, gt=0)
+    """The smaller, the more the nearest wrong items count; `pairs` usually takes 0.05."""
     log_q: float = Field(default=1.0, ge=0, le=1)
     """Of `pairs`: how far it is made up for that often drawn items are often wrong answers: 1 in
     full."""
