@@ -6,10 +6,10 @@ import ctypes.util
 import importlib.util
 import os
 import platform
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -93,24 +93,28 @@ class OpenVinoEngine:
                 "INFERENCE_PRECISION_HINT": precision,
             },
         )
-        self._queue_of = openvino.AsyncInferQueue
         self._n_streams = threads
 
     def run(self, batches: Iterable[TokenBatch]) -> Iterator[Pooled]:
-        done: SimpleQueue[Pooled] = SimpleQueue()
-
-        def keep(request: Any, rows: NDArray[np.int64]) -> None:
-            done.put((rows, request.get_output_tensor(0).data.copy()))
-
-        queue = self._queue_of(self._compiled, self._n_streams)
-        queue.set_callback(keep)
+        # No AsyncInferQueue: its callbacks need the interpreter, for which a thread may still wait
+        # while the interpreter waits for that thread, where an engine goes soon after it has run.
+        idle = [self._compiled.create_infer_request() for _ in range(self._n_streams)]
+        begun: deque[tuple[Any, NDArray[np.int64]]] = deque()
         for batch in batches:
-            queue.start_async({0: batch.ids, 1: batch.mask}, batch.rows)
-            while not done.empty():
-                yield done.get()
-        queue.wait_all()
-        while not done.empty():
-            yield done.get()
+            if not idle:
+                request, rows = begun.popleft()
+                yield rows, _answer(request)
+                idle.append(request)
+            idle[-1].start_async({0: batch.ids, 1: batch.mask})
+            begun.append((idle.pop(), batch.rows))
+        for request, rows in begun:
+            yield rows, _answer(request)
+
+
+def _answer(request: Any) -> Floats:
+    request.wait()
+    found: Floats = request.get_output_tensor(0).data.copy()
+    return found
 
 
 def encode_texts(
