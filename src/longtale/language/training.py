@@ -169,6 +169,8 @@ def trained(
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     with without_bars():
         trainer.train(resume_from_checkpoint=last)
+    # Or the model goes on answering in the precision of its training.
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return _told(trainer)
 
 

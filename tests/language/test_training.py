@@ -1,0 +1,45 @@
+"""What every training of a language model leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("datasets")
+from datasets import Dataset
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from tests.language.tiny import tiny_encoder
+
+from longtale.language.model import encoded, open_model, save_model
+from longtale.language.settings import TrainingSettings
+from longtale.language.training import arguments, optimizer_of, trained
+
+pytestmark = pytest.mark.torch
+TEXTS = ["a film about the sea", "a story of two brothers", "ships and storms", "bread and spice"]
+
+
+def test_a_model_answers_in_full_precision_once_it_has_learned(tmp_path: Path) -> None:
+    settings = TrainingSettings(precision="bfloat16", batch_size=4, max_steps=2)
+    model = open_model(tiny_encoder(tmp_path, TEXTS))
+    trainer = SentenceTransformerTrainer(
+        model,
+        arguments(
+            SentenceTransformerTrainingArguments,
+            settings,
+            tmp_path / "steps",
+            n_examples=len(TEXTS),
+            metric=None,
+        ),
+        train_dataset=Dataset.from_dict({"first": TEXTS, "second": TEXTS[::-1]}),
+        loss=MultipleNegativesRankingLoss(model),
+        optimizer_cls_and_kwargs=optimizer_of(settings),
+    )
+    trained(trainer, settings)
+    save_model(model, tmp_path / "out")
+    np.testing.assert_allclose(
+        encoded(model, TEXTS), encoded(open_model(tmp_path / "out"), TEXTS), atol=1e-6
+    )
