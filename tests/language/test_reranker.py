@@ -21,13 +21,7 @@ PAIRS = [(f"wants {a} {n}", f"film of {b}") for n in range(30) for a in WORDS fo
 LABELS = [float("love" in item) for _, item in PAIRS]
 TEXTS = [text for pair in PAIRS for text in pair]
 QUICK = RerankerSettings(
-    epochs=4,
-    learning_rate=3e-3,
-    batch_size=16,
-    n_evaluations=4,
-    max_tokens=16,
-    dropout=0.0,
-    precision="float32",
+    epochs=4, learning_rate=3e-3, batch_size=16, n_evaluations=4, max_tokens=16, dropout=0.0
 )
 
 

@@ -16,7 +16,7 @@ from tests.language.tiny import tiny_encoder
 
 from longtale.language.model import encoded, open_model, save_model
 from longtale.language.settings import TrainingSettings
-from longtale.language.training import arguments, optimizer_of, trained
+from longtale.language.training import METRIC, Scored, arguments, optimizer_of, trained
 
 pytestmark = pytest.mark.torch
 TEXTS = ["a film about the sea", "a story of two brothers", "ships and storms", "bread and spice"]
@@ -43,3 +43,27 @@ def test_a_model_answers_in_full_precision_once_it_has_learned(tmp_path: Path) -
     np.testing.assert_allclose(
         encoded(model, TEXTS), encoded(open_model(tmp_path / "out"), TEXTS), atol=1e-6
     )
+
+
+def test_a_model_in_training_is_judged_as_it_will_answer(tmp_path: Path) -> None:
+    model = open_model(tiny_encoder(tmp_path, TEXTS))
+    plain = encoded(model, TEXTS)
+    settings = TrainingSettings(precision="bfloat16", batch_size=4, max_steps=2, learning_rate=1e-9)
+    judged = []
+    trainer = SentenceTransformerTrainer(
+        model,
+        arguments(
+            SentenceTransformerTrainingArguments,
+            settings,
+            tmp_path / "steps",
+            n_examples=len(TEXTS),
+            metric=METRIC,
+        ),
+        train_dataset=Dataset.from_dict({"first": TEXTS, "second": TEXTS[::-1]}),
+        loss=MultipleNegativesRankingLoss(model),
+        evaluator=Scored(lambda own: judged.append(encoded(own, TEXTS)) or 1.0),
+        optimizer_cls_and_kwargs=optimizer_of(settings),
+    )
+    trained(trainer, settings)
+    assert judged
+    np.testing.assert_allclose(judged[-1], plain, atol=1e-6)

@@ -9,11 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from longtale.cli.command import Outcome
-from longtale.cli.options import DEFAULT_CONFIG, Changes, Config, open_project
+from longtale.cli.options import DEFAULT_CONFIG, Changes, Config
 from longtale.cli.progress import showing_progress
 from longtale.cli.render import safe, table_of
-from longtale.cli.settings_file import require_tomlkit, settings_file
-from longtale.cli.workshop import Cut, Out, Use, beside, next_command, put_into_settings
+from longtale.cli.settings_file import settings_file
+from longtale.cli.workshop import Cut, Out, Use, beside, next_command, ordered, put_into_settings
 
 
 def compress(
@@ -29,26 +29,19 @@ def compress(
     size, speed, likeness and what is kept on items that were hidden; --use takes the fastest that
     keeps nearly everything.
     """
-    from longtale.data.splits.split import ProtocolName
     from longtale.recommend.cost import Cost
-    from longtale.recommend.workshop.job import Order
     from longtale.recommend.workshop.variants import compressed
 
-    if use:
-        require_tomlkit("--use")
-    project = open_project(config, changes)
-    own = project.settings.language.compress
-    folder = project.folder / project.settings.language.out / "compress" if out is None else out
-    order = Order("compress", project.settings, own, folder, ProtocolName(protocol), "smaller")
+    project, order = ordered("compress", config, out, protocol, changes, use=use, aim="smaller")
     with showing_progress() as progress:
         cost = Cost(progress)
         with cost.stage("read data"):
             dataset = project.intake().dataset
-        judged = compressed(order, own, dataset, cost)
+        judged = compressed(order, project.settings.language.compress, dataset, cost)
     variants = [
         {
             **asdict(each.variant),
-            "folder": str(folder / each.variant.folder.name),
+            "folder": str(order.out / each.variant.folder.name),
             "kept": each.verdict.kept,
             **each.verdict.as_dict(),
         }
@@ -56,7 +49,7 @@ def compress(
     ]
     good = [each for each in judged if each.verdict.is_worth_it]
     best = max(good, key=lambda each: each.variant.speed, default=None)
-    model = None if best is None else beside(folder / best.variant.folder.name, project.folder)
+    model = None if best is None else beside(order.out / best.variant.folder.name, project.folder)
     written = use and model is not None and put_into_settings(config, model)
     values = {
         "variants": variants,

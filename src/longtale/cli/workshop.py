@@ -17,6 +17,8 @@ from longtale.cli.render import safe, table_of
 from longtale.cli.settings_file import require_tomlkit, settings_file, write_settings
 
 if TYPE_CHECKING:
+    from longtale.recommend.project import Project
+    from longtale.recommend.workshop.job import Order
     from longtale.recommend.workshop.verdict import Aim
 
 Out = Annotated[
@@ -79,7 +81,37 @@ def distil(
     A few of its layers, a new small model, or a vector for each word. Says what is kept on items
     that were hidden, and whether it was worth it. The same command goes on where it was stopped.
     """
-    return _worked("distil", config, out, protocol, use, changes)
+    return _worked("distil", config, out, protocol, use, changes, aim="smaller")
+
+
+def ordered(
+    job: str,
+    config: Path,
+    out: Path | None,
+    protocol: str,
+    changes: list[str] | None,
+    *,
+    use: bool,
+    aim: Aim,
+) -> tuple[Project, Order]:
+    """Give the project, and what is asked of the workshop.
+
+    Raises:
+        MissingExtraError: the job cannot be done here, or not be put into the settings.
+        SettingsError: there is no settings file, or it or a change is not allowed.
+    """
+    from longtale.data.splits.split import ProtocolName
+    from longtale.recommend.workshop.job import Order
+    from longtale.recommend.workshop.works import require_extra
+
+    require_extra()
+    if use:
+        require_tomlkit("--use")
+    project = open_project(config, changes)
+    language = project.settings.language
+    folder = project.folder / language.out / job if out is None else out
+    own = getattr(language, job)
+    return project, Order(job, project.settings, own, folder, ProtocolName(protocol), aim)
 
 
 def _worked(
@@ -89,25 +121,18 @@ def _worked(
     protocol: str,
     use: bool,
     changes: list[str] | None,
+    aim: Aim = "better",
 ) -> Outcome:
-    from longtale.data.splits.split import ProtocolName
     from longtale.recommend.cost import Cost
-    from longtale.recommend.workshop.job import Order, finished
+    from longtale.recommend.workshop.job import finished
     from longtale.recommend.workshop.works import work_of
 
-    if use:
-        require_tomlkit("--use")
-    project = open_project(config, changes)
-    own = getattr(project.settings.language, job)
-    folder = project.folder / project.settings.language.out / job if out is None else out
-    aim: Aim = "smaller" if job == "distil" else "better"
-    order = Order(job, project.settings, own, folder, ProtocolName(protocol), aim)
-    work = work_of(own)
+    project, order = ordered(job, config, out, protocol, changes, use=use, aim=aim)
     with showing_progress() as progress:
         cost = Cost(progress)
         with cost.stage("read data"):
             dataset = project.intake().dataset
-        made = finished(order, dataset, work, cost)
+        made = finished(order, dataset, work_of(order.own), cost)
     model = beside(made.folder, project.folder)
     written = use and made.verdict.is_worth_it and put_into_settings(config, model)
     values = {

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 from longtale import log
 from longtale.encode.engines import has_integer_units
-from longtale.encode.language_model import tokenizer_in
+from longtale.encode.language_model import described, tokenizer_in
 from longtale.encode.model_card import read_card
 from longtale.encode.onnx_text import OnnxTextEncoder
-from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, SavedOnnx, write_saved
+from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, write_saved
 from longtale.encode.tokens import cutting
 
 if TYPE_CHECKING:
@@ -57,16 +57,7 @@ def export_encoder(
         quantise(graph)
     tokenizer = cutting(tokenizer_in(card.folder), card.max_tokens)
     tokenizer.save(str(out / TOKENIZER_FILE))
-    saved = SavedOnnx(
-        dim=card.dim,
-        fingerprint="-",
-        max_tokens=card.max_tokens,
-        pad_id=card.pad_id,
-        bits=bits,
-        lowercase=card.lowercase,
-        query_prompt=card.query_prompt,
-        passage_prompt=card.passage_prompt,
-    )
+    saved = described(card, "-", bits=bits)
     digest = hashlib.sha256(graph.read_bytes() + tokenizer.to_str().encode())
     digest.update(saved.model_dump_json().encode())
     write_saved(out, saved.model_copy(update={"fingerprint": digest.hexdigest()}))

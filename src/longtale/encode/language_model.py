@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from tokenizers import Tokenizer
@@ -55,6 +55,25 @@ class LanguageModelSettings(Settings):
     passage_prompt: str | None = None
     """What stands before an item's text, if not what the model's own configuration says."""
 
+    def changes(self, dim: int, longest: int | None) -> dict[str, Any]:
+        """Give what these settings say otherwise than a model, by name; only what they say.
+
+        Args:
+            dim: width of the model's vectors.
+            longest: where the model itself cuts texts; None where it takes any length.
+
+        Raises:
+            EncoderError: the model's vectors are narrower than is wanted.
+        """
+        most = self.max_tokens
+        said = {
+            "dim": None if self.dim is None else narrowed_dim(dim, self.dim),
+            "max_tokens": most if most is None or longest is None else min(most, longest),
+            "query_prompt": self.query_prompt,
+            "passage_prompt": self.passage_prompt,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
 
 @dataclass(frozen=True, eq=False)
 class LanguageModelEncoder:
@@ -89,7 +108,8 @@ class LanguageModelEncoder:
         """
         settings = LanguageModelSettings() if settings is None else settings
         folder = find_model(name)
-        card = _adapted(read_card(folder), settings)
+        card = read_card(folder)
+        card = replace(card, **settings.changes(card.dim, card.max_tokens))
         expected = PACKAGED_SHA256 if name == PACKAGED_MODEL else None
         weights = weights_digest(card.folder, expected=expected)
         if card.dense:
@@ -130,16 +150,7 @@ class LanguageModelEncoder:
         return whole_words(self._tokenizer)
 
     def save(self, folder: Path) -> None:
-        saved = SavedOnnx(
-            dim=self.dim,
-            fingerprint=self.fingerprint,
-            max_tokens=self.card.max_tokens,
-            pad_id=self.card.pad_id,
-            lowercase=self.card.lowercase,
-            query_prompt=self.card.query_prompt,
-            passage_prompt=self.card.passage_prompt,
-        )
-        write_saved(folder, saved)
+        write_saved(folder, described(self.card, self.fingerprint))
         self._tokenizer.save(str(folder / TOKENIZER_FILE))
         shutil.copyfile(self._graph, folder / MODEL_FILE)
 
@@ -187,14 +198,17 @@ class LanguageModelEncoder:
         return path
 
 
-def _adapted(card: ModelCard, settings: LanguageModelSettings) -> ModelCard:
-    length, query, passage = settings.max_tokens, settings.query_prompt, settings.passage_prompt
-    return replace(
-        card,
-        dim=card.dim if settings.dim is None else narrowed_dim(card.dim, settings.dim),
-        max_tokens=card.max_tokens if length is None else min(length, card.max_tokens),
-        query_prompt=card.query_prompt if query is None else query,
-        passage_prompt=card.passage_prompt if passage is None else passage,
+def described(card: ModelCard, fingerprint: str, *, bits: Literal[8, 32] = 32) -> SavedOnnx:
+    """Give what is written beside a model's graph."""
+    return SavedOnnx(
+        dim=card.dim,
+        fingerprint=fingerprint,
+        max_tokens=card.max_tokens,
+        pad_id=card.pad_id,
+        bits=bits,
+        lowercase=card.lowercase,
+        query_prompt=card.query_prompt,
+        passage_prompt=card.passage_prompt,
     )
 
 

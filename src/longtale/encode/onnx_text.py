@@ -21,7 +21,6 @@ from longtale.encode.engines import (
     choose_engine,
     encode_texts,
     n_processors,
-    narrowed_dim,
 )
 from longtale.encode.language_model import LanguageModelSettings
 from longtale.encode.saved import MODEL_FILE, TOKENIZER_FILE, SavedOnnx, read_saved, write_saved
@@ -70,15 +69,7 @@ class OnnxTextEncoder:
             EncoderError: the settings ask for what a saved graph cannot give.
         """
         own = self.saved
-        length, query, passage = settings.max_tokens, settings.query_prompt, settings.passage_prompt
-        changed = own.model_copy(
-            update={
-                "dim": own.dim if settings.dim is None else narrowed_dim(own.dim, settings.dim),
-                "max_tokens": own.max_tokens if length is None else min(length, own.max_tokens),
-                "query_prompt": own.query_prompt if query is None else query,
-                "passage_prompt": own.passage_prompt if passage is None else passage,
-            }
-        )
+        changed = own.model_copy(update=settings.changes(own.dim, own.max_tokens))
         if changed != own:
             changed = changed.model_copy(update={"fingerprint": _printed(changed)})
         return replace(self, saved=changed, engine=_engine_for(settings, own))

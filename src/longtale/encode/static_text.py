@@ -18,7 +18,6 @@ from tokenizers import Tokenizer
 
 from longtale.arrays import Floats, unit_rows
 from longtale.contracts import OnProgress, Purpose
-from longtale.encode.engines import narrowed_dim
 from longtale.encode.language_model import LanguageModelSettings
 from longtale.encode.model_card import read_prompts
 from longtale.encode.saved import (
@@ -91,15 +90,7 @@ class StaticTextEncoder:
     def adapted(self, settings: LanguageModelSettings) -> Self:
         """Give the same encoder with another width, length or other prompts."""
         own = self.saved
-        length, query, passage = settings.max_tokens, settings.query_prompt, settings.passage_prompt
-        changed = own.model_copy(
-            update={
-                "dim": own.dim if settings.dim is None else narrowed_dim(own.dim, settings.dim),
-                "max_tokens": own.max_tokens if length is None else length,
-                "query_prompt": own.query_prompt if query is None else query,
-                "passage_prompt": own.passage_prompt if passage is None else passage,
-            }
-        )
+        changed = own.model_copy(update=settings.changes(own.dim, longest=None))
         if changed == own:
             return self
         encoder = replace(self, saved=changed)

@@ -112,36 +112,27 @@ def put_prefix(model: SentenceTransformer, folder: Path) -> None:
     Raises:
         MissingExtraError: peft is not installed.
     """
-    try:
-        from peft import PeftModel
-    except ImportError:
-        raise MissingExtraError("peft", extra="language", purpose="a prefix") from None
+    peft = _peft("a prefix")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks what transformers renamed
-        model[0].model = PeftModel.from_pretrained(transformer_of(model), str(folder)).eval()
+        model[0].model = peft.PeftModel.from_pretrained(transformer_of(model), str(folder)).eval()
 
 
 def _add_prompt(
     model: SentenceTransformer, settings: AdapterSettings, rng: np.random.Generator
 ) -> None:
-    try:
-        from peft import TrainableTokensConfig
-    except ImportError:
-        raise MissingExtraError("peft", extra="language", purpose="an adapter") from None
+    peft = _peft("an adapter")
     tokens = add_prompt_tokens(model, settings.n_tokens, rng)
     transformer: Any = transformer_of(model)
     vectors = transformer.get_input_embeddings()
     name = next(name for name, module in transformer.named_modules() if module is vectors)
     transformer.add_adapter(
-        TrainableTokensConfig(token_indices=list(tokens), target_modules=[name])
+        peft.TrainableTokensConfig(token_indices=list(tokens), target_modules=[name])
     )
 
 
 def _add_prefix(model: SentenceTransformer, settings: AdapterSettings) -> None:
-    try:
-        from peft import PrefixTuningConfig, TaskType, get_peft_model
-    except ImportError:
-        raise MissingExtraError("peft", extra="language", purpose="an adapter") from None
+    peft = _peft("an adapter")
     transformer: Any = transformer_of(model)
     architecture = transformer.config.model_type
     if architecture not in _PREFIXED:
@@ -149,12 +140,12 @@ def _add_prefix(model: SentenceTransformer, settings: AdapterSettings) -> None:
             f"adapter.kind = 'prefix': the layers of a model of the kind '{architecture}' take "
             f"nothing before the text; those of {', '.join(_PREFIXED)} do: take prompt or lora"
         )
-    config = PrefixTuningConfig(
-        task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=settings.n_tokens
+    config = peft.PrefixTuningConfig(
+        task_type=peft.TaskType.FEATURE_EXTRACTION, num_virtual_tokens=settings.n_tokens
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks what transformers renamed
-        model[0].model = get_peft_model(transformer, config)
+        model[0].model = peft.get_peft_model(transformer, config)
     del model[0].model.word_embeddings  # of no use to a prefix, and no checkpoint takes it twice
     # The text's positions begin behind the prefix.
     room = transformer.config.max_position_embeddings - settings.n_tokens - _FIRST_POSITION
@@ -163,10 +154,7 @@ def _add_prefix(model: SentenceTransformer, settings: AdapterSettings) -> None:
 
 
 def _config(transformer: nn.Module, settings: AdapterSettings) -> PeftConfig:
-    try:
-        from peft import IA3Config, LoraConfig
-    except ImportError:
-        raise MissingExtraError("peft", extra="language", purpose="an adapter") from None
+    peft = _peft("an adapter")
     if settings.kind not in ("lora", "ia3"):
         raise SettingsError(
             f"an adapter of the kind '{settings.kind}' cannot become part of a model's weights; "
@@ -174,8 +162,8 @@ def _config(transformer: nn.Module, settings: AdapterSettings) -> PeftConfig:
         )
     targets = _targets(transformer, settings)
     if settings.kind == "ia3":
-        return IA3Config(target_modules=targets, feedforward_modules=[])
-    return LoraConfig(
+        return peft.IA3Config(target_modules=targets, feedforward_modules=[])
+    return peft.LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
@@ -197,3 +185,11 @@ def _targets(transformer: nn.Module, settings: AdapterSettings) -> list[str]:
             f"it has {', '.join(sorted(names))}"
         )
     return found
+
+
+def _peft(purpose: str) -> Any:
+    try:
+        import peft
+    except ImportError:
+        raise MissingExtraError("peft", extra="language", purpose=purpose) from None
+    return peft

@@ -13,6 +13,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
+from longtale.arrays import Floats
 from longtale.errors import EncoderError
 from longtale.language.settings import TrainingSettings
 
@@ -40,11 +41,25 @@ def open_model(folder: Path, *, max_tokens: int | None = None) -> SentenceTransf
             f"the language model in '{folder}' cannot be loaded: "
             f"{str(error).partition(chr(10))[0]}; check that the folder is whole"
         ) from error
-    model.model_card_data.generate_widget_examples = False  # of a card that nobody writes
+    # Nobody writes a card: without these, examples for one are computed.
+    model.model_card_data.generate_widget_examples = False
+    model.model_card_data.widget = [{"text": ""}]
     if max_tokens is not None:
-        longest = model.max_seq_length
-        model.max_seq_length = max_tokens if longest is None else min(max_tokens, longest)
+        shorten(model, max_tokens)
     return model
+
+
+def shorten(model: SentenceTransformer, max_tokens: int) -> int | None:
+    """Let a model cut texts earlier, at most where it does; give where it did, None is nowhere."""
+    longest: int | None = model.max_seq_length
+    model.max_seq_length = max_tokens if longest is None else min(max_tokens, longest)
+    return longest
+
+
+def encoded(model: SentenceTransformer, texts: Sequence[str]) -> Floats:
+    """Give the unit vectors of texts, float32 (N, D)."""
+    found: Floats = model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+    return found
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:

@@ -28,7 +28,7 @@ from longtale.errors import DataError, EncoderError
 from longtale.language.adapters import add_adapter, merge_adapter
 from longtale.language.model import freeze, set_dropout, without_bars
 from longtale.language.settings import TrainingSettings
-from longtale.language.training import METRIC, arguments, optimizer_of, trained
+from longtale.language.training import METRIC, arguments, judging, optimizer_of, trained
 from longtale.seeds import dealt, generator
 
 _HEADS = ("classifier", "score", "pre_classifier", "pooler")
@@ -166,11 +166,8 @@ class _Judge(SentenceEvaluator):  # type: ignore[misc, unused-ignore]
         self._reranker, self._held_out, self._score = reranker, held_out, score
 
     def __call__(self, model: CrossEncoder, *_: object, **__: object) -> dict[str, float]:
-        was_training = model.training
-        model.eval()
-        with torch.inference_mode():
+        with judging(model):
             found = -self._loss() if self._score is None else self._score(self._reranker)
-        model.train(was_training)
         return {METRIC: float(found)}
 
     def _loss(self) -> float:

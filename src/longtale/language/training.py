@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+from torch import nn
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -71,12 +73,26 @@ class Scored(SentenceEvaluator):  # type: ignore[misc, unused-ignore]
 
     def __call__(self, model: SentenceTransformer, *_: object, **__: object) -> dict[str, float]:
         """Give the score by name."""
-        was_training = model.training
-        model.eval()
+        with judging(model):
+            return {METRIC: float(self._score(model))}
+
+
+@contextmanager
+def judging(model: nn.Module) -> Iterator[None]:
+    """Let a model that is in training answer as it will afterwards, while this lasts.
+
+    Without dropout, without gradients, and in full precision, in which it is not while a trainer
+    has wrapped what it does.
+    """
+    was_training, wrapped = model.training, model.forward
+    model.forward = vars(model).get("_original_forward", wrapped)
+    model.eval()
+    try:
         with torch.inference_mode():
-            found = {METRIC: float(self._score(model))}
+            yield
+    finally:
         model.train(was_training)
-        return found
+        model.forward = wrapped
 
 
 def n_steps_of(settings: TrainingSettings, n_examples: int) -> int:

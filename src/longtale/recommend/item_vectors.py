@@ -45,7 +45,7 @@ class ItemVectors:
         on_progress: OnProgress = None,
     ) -> ItemVectors:
         """Encode the whole catalogue and fit the whitening on it."""
-        raw = encoder.encode(_texts(catalog, prompt), on_progress=on_progress)
+        raw = encoder.encode(texts_of(catalog, prompt), on_progress=on_progress)
         fitted = Whitening.fit(raw, whitening)
         return cls(encoder, prompt, fitted, fitted.apply(raw))
 
@@ -59,12 +59,12 @@ class ItemVectors:
     def extended(self, catalog: Catalog) -> ItemVectors:
         """Encode the items of a catalogue that stand behind those already here."""
         added = catalog.take(range(len(self.vectors), len(catalog)))
-        raw = self.encoder.encode(_texts(added, self.prompt))
+        raw = self.encoder.encode(texts_of(added, self.prompt))
         return replace(self, vectors=np.vstack([self.vectors, self.whitening.apply(raw)]))
 
     def read_again(self, catalog: Catalog, rows: Sequence[int]) -> ItemVectors:
         """Encode some items of the catalogue anew."""
-        raw = self.encoder.encode(_texts(catalog.take(rows), self.prompt))
+        raw = self.encoder.encode(texts_of(catalog.take(rows), self.prompt))
         vectors = self.vectors.copy()
         vectors[list(rows)] = self.whitening.apply(raw)
         return replace(self, vectors=vectors)
@@ -73,6 +73,7 @@ class ItemVectors:
         return self.whitening.towards(self.encoder.encode(texts, purpose="query"))
 
 
-def _texts(catalog: Catalog, prompt: PromptSettings) -> list[str]:
+def texts_of(catalog: Catalog, prompt: PromptSettings) -> list[str]:
+    """Give the text of each item as an encoder reads it, N; blank where there is none."""
     fields = catalog.texts()
     return item_texts(fields, prompt) if fields else [""] * len(catalog)

@@ -14,7 +14,7 @@ import numpy as np
 from longtale.arrays import Floats
 from longtale.contracts import Retriever
 from longtale.data.splits.folds import Fold
-from longtale.evaluate.accuracy import ndcg, target_ranks
+from longtale.evaluate.accuracy import Values, ndcg, target_ranks
 from longtale.recommend.assemble import Fitting, fit_retriever
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
@@ -76,9 +76,14 @@ def with_values(settings: _S, values: Mapping[str, object]) -> _S:
 
 def quality(retriever: Retriever, fold: Fold) -> float:
     """Give the mean nDCG@10 of a retriever alone, on full ranking."""
+    return float(np.nanmean(qualities(retriever, fold)))
+
+
+def qualities(retriever: Retriever, fold: Fold) -> Values:
+    """Give the nDCG@10 of each request, (B,), of a retriever alone, on full ranking."""
     found = []
     for batch in fold.batches():
         scores = retriever.scores(batch.queries)
         ranks = target_ranks(scores, batch.targets, masked=batch.seen, ranked=batch.ranked)
         found.append(ndcg(ranks, _CUTOFF))
-    return float(np.nanmean(np.concatenate(found)))
+    return np.concatenate(found)

@@ -28,7 +28,7 @@ from longtale.language.contrastive.head import add_head
 from longtale.language.contrastive.loss import InBatchLoss
 from longtale.language.contrastive.pairs import CoInteractions, distinct, in_turn, next_items
 from longtale.language.contrastive.settings import ContrastiveSettings
-from longtale.language.model import open_model, prepare, save_model, transformer_of
+from longtale.language.model import open_model, prepare, save_model, shorten, transformer_of
 from longtale.language.training import (
     METRIC,
     Scored,
@@ -90,7 +90,8 @@ def tune(
         DataError: nobody chose two items that have a text.
     """
     rng = generator(settings.seed, "contrastive pairs")
-    model = open_model(folder, max_tokens=settings.max_tokens)
+    model = open_model(folder)
+    longest = shorten(model, settings.max_tokens)
     prepare(model, settings)
     add_adapter(transformer_of(model), settings.adapter)
     lesson = _by_pairs if settings.objective == "pairs" else _by_histories
@@ -111,7 +112,7 @@ def tune(
     )
     found = trained(trainer, settings, on_progress=on_progress)
     merge_adapter(transformer_of(model))
-    model.max_seq_length = open_model(folder).max_seq_length
+    model.max_seq_length = longest
     save_model(model, out)
     return found
 

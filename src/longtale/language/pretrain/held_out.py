@@ -15,6 +15,7 @@ from torch.nn import functional
 from longtale.language.pretrain.examples import Example
 from longtale.language.pretrain.objectives import Contrastive, Features, MaskedWords, NextSentence
 from longtale.language.pretrain.settings import Objective
+from longtale.language.training import judging
 
 LOSS = "loss"
 """Name of the measure that says which weights are best; less is better."""
@@ -52,9 +53,8 @@ class HeldOut(SentenceEvaluator):  # type: ignore[misc, unused-ignore]
             `loss`; `OBJECTIVE_loss` of each; `OBJECTIVE_accuracy` where there are right answers;
             `masked_words_perplexity`, among how many words it wavers.
         """
-        was_training = model.training
         found: dict[str, float] = {}
-        with torch.random.fork_rng(), torch.inference_mode():
+        with torch.random.fork_rng(), judging(model):
             torch.manual_seed(self._seed)
             for name, examples in self._examples.items():
                 loss = self._losses[name]
@@ -62,7 +62,6 @@ class HeldOut(SentenceEvaluator):  # type: ignore[misc, unused-ignore]
                 model.train(isinstance(loss, Contrastive))
                 measures = self._measures(model, loss, examples)
                 found |= {f"{name}_{measure}": value for measure, value in measures.items()}
-        model.train(was_training)
         mean = sum(found[f"{name}_loss"] for name in self._examples) / len(self._examples)
         return {LOSS: mean, **found}
 

@@ -22,7 +22,7 @@ from longtale import log
 from longtale.contracts import OnProgress
 from longtale.errors import EncoderError, MissingExtraError, SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
-from longtale.language.model import open_model, prepare, save_model, transformer_of
+from longtale.language.model import open_model, prepare, save_model, shorten, transformer_of
 from longtale.language.pretrain.examples import Examples
 from longtale.language.pretrain.head import save_head
 from longtale.language.pretrain.held_out import LOSS, HeldOut
@@ -125,9 +125,7 @@ def _lesson(
         if settings.from_scratch:
             folder = write_new_model(checkpoints / "scratch", texts, settings.scratch)
         model = open_model(folder)
-        longest: int | None = model.max_seq_length
-        most = settings.max_tokens
-        model.max_seq_length = most if longest is None else min(most, longest)
+        longest = shorten(model, settings.max_tokens)
         losses = make_losses(model, folder, settings)
     # Denoising puts weights of its own, which all learn, into the place of the model's.
     prepare(model, settings)
@@ -169,8 +167,6 @@ def _trainer(
         )
         for objective, rows in examples.train.items()
     }
-    # No card is written; the library would else compute examples for one.
-    lesson.model.model_card_data.widget = [{"text": ""}]
     return SentenceTransformerTrainer(
         lesson.model,
         arguments(

@@ -19,7 +19,7 @@ from torch import nn
 from longtale.arrays import Floats
 from longtale.contracts import TextEncoder
 from longtale.errors import DataError
-from longtale.language.model import open_model, save_model, transformer_of
+from longtale.language.model import open_model, save_model, shorten, transformer_of
 from longtale.language.shrink.heads import (
     importance_by_ablation,
     importance_by_gradient,
@@ -133,8 +133,8 @@ def _variants(
 ) -> Iterator[_Made]:
     if settings.int8:
         yield _Made("8 bits", out / "int8", "", export(out / "int8", bits=8))
-    model = open_model(folder, max_tokens=settings.max_tokens)
-    longest = open_model(folder).max_seq_length
+    model = open_model(folder)
+    longest = shorten(model, settings.max_tokens)
     for n_layers in settings.layers:
         kept = choose_layers(model, sample, n_layers)
         smaller = deepcopy(model)

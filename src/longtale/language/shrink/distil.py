@@ -23,8 +23,15 @@ from longtale.arrays import Floats, unit_rows
 from longtale.contracts import OnProgress
 from longtale.errors import DataError, SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
-from longtale.language.model import n_weights, open_model, prepare, save_model, transformer_of
-from longtale.language.shrink.layers import encoded
+from longtale.language.model import (
+    encoded,
+    n_weights,
+    open_model,
+    prepare,
+    save_model,
+    shorten,
+    transformer_of,
+)
 from longtale.language.shrink.losses import TeacherLoss, evening_of
 from longtale.language.shrink.reading import LikeLengths, pieces_of
 from longtale.language.shrink.settings import DistilSettings
@@ -93,7 +100,8 @@ def distil(
         EncoderError: the teacher cannot be loaded, or cannot have such a student.
         SettingsError: the settings do not fit the teacher.
     """
-    teacher = open_model(folder, max_tokens=settings.max_tokens)
+    teacher = open_model(folder)
+    longest = shorten(teacher, settings.max_tokens)
     lesson = _Lesson.of(teacher, texts, settings, checkpoints)
     student = new_student(
         teacher,
@@ -116,7 +124,7 @@ def distil(
         told["steps"] = result.n_steps
     if settings.student != "static":
         merge_adapter(transformer_of(student))
-        student.max_seq_length = open_model(folder).max_seq_length
+        student.max_seq_length = longest
     after = lesson.likeness(student)
     save_model(student, out)
     return Distilled(

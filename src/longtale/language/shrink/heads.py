@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from longtale.arrays import Floats
 from longtale.errors import EncoderError, SettingsError
-from longtale.language.model import layers_of, transformer_of
-from longtale.language.shrink.layers import encoded
+from longtale.language.model import encoded, layers_of, transformer_of
 
 _N_DIRECTIONS = 4
 """Random directions in which vectors are asked how they would move."""

@@ -10,9 +10,8 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from longtale.arrays import Floats
 from longtale.errors import SettingsError
-from longtale.language.model import layers_of, transformer_of
+from longtale.language.model import encoded, layers_of, transformer_of
 
 
 def keep_layers(transformer: nn.Module, kept: Sequence[int]) -> None:
@@ -66,12 +65,6 @@ def choose_layers(
                 likeness.append(float((encoded(model, texts) * whole).sum(axis=1).mean()))
         kept = without[int(np.argmax(likeness))]
     return tuple(kept)
-
-
-def encoded(model: SentenceTransformer, texts: Sequence[str]) -> Floats:
-    """Give the unit vectors of texts, float32 (N, D)."""
-    found: Floats = model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
-    return found
 
 
 @contextmanager

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from longtale.arrays import Floats
 from longtale.contracts import TextEncoder
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import ProtocolName
 from longtale.encode.encoder import HASHED, make_encoder
 from longtale.encode.model_folder import find_model
 from longtale.errors import SettingsError
+from longtale.evaluate.accuracy import Values
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.workshop.made import Made, warn_of_known_answers
@@ -48,14 +49,9 @@ class Desk:
 
     def score(self, model: SentenceTransformer) -> float:
         """Say how good a model is while it learns; higher is better."""
+        from longtale.language.model import encoded
 
-        def encode(texts: Sequence[str]) -> Floats:
-            found: Floats = model.encode(
-                list(texts), normalize_embeddings=True, show_progress_bar=False
-            )
-            return found
-
-        return self.trial.stopping_score(encode)
+        return self.trial.stopping_score(partial(encoded, model))
 
 
 class Work(Protocol):
@@ -127,6 +123,11 @@ class Order:
         shutil.rmtree(self.new, ignore_errors=True)
         return find_model(name)
 
+    def judge(self, before: Mapping[str, Values], after: Mapping[str, Values]) -> Verdict:
+        """Say whether it was worth it."""
+        rng = generator(self.settings.split.seed, "workshop verdict")
+        return Verdict.of(before, after, rng, aim=self.aim)
+
     def sign(self, folder: Path, verdict: Verdict, dataset: Dataset) -> None:
         """Write into a new model how it was made."""
         Made(
@@ -160,8 +161,7 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
     facts = work(Desk(trial, start, order.new, checkpoints, cost))
     with cost.stage("judge after", total=n_items) as advance:
         after = trial.judged(encoder_of(order.new, order.settings), advance)
-    rng = generator(order.settings.split.seed, "workshop verdict")
-    verdict = Verdict.of(before, after, rng, aim=order.aim)
+    verdict = order.judge(before, after)
     order.sign(order.new, verdict, dataset)
     order.put()
     shutil.rmtree(checkpoints.parent, ignore_errors=True)

@@ -18,17 +18,16 @@ from longtale.arrays import Floats, Mask
 from longtale.contracts import OnProgress, TextEncoder
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, Split, split
-from longtale.encode.prompt import item_texts
 from longtale.encode.whiten import Whitening
-from longtale.evaluate.accuracy import Values, ndcg, target_ranks
+from longtale.evaluate.accuracy import Values
 from longtale.models.semantic import SemanticRetriever
-from longtale.recommend.item_vectors import ItemVectors
+from longtale.recommend.item_vectors import ItemVectors, texts_of
+from longtale.recommend.refine import qualities
 from longtale.recommend.settings import LongtaleSettings
 from longtale.seeds import generator
 
 Encode = Callable[[Sequence[str]], Floats]
 
-K = 10
 NEW, ALL = "new items", "all items"
 """Slices: hidden items ranked among themselves; what people chose next among all items."""
 _ASKED = 2048
@@ -47,14 +46,12 @@ class Trial:
         stopping: requests for items hidden from `train`, which stop a training.
         folds: by slice, requests that judge.
         settings: how items are read and compared.
-        stamp: under which rules the figures are made.
     """
 
     train: Dataset
     stopping: Fold
     folds: Mapping[str, Fold]
     settings: LongtaleSettings
-    stamp: str
 
     @classmethod
     def of(
@@ -69,7 +66,7 @@ class Trial:
         hidden = split(cut.validation.train, ProtocolName.COLD_ITEMS, settings.split)
         rng = generator(settings.split.seed, "workshop")
         folds = {NEW: _some(hidden.test, _ASKED, rng), ALL: _some(cut.validation, _ASKED, rng)}
-        return cls.on(replace(hidden, protocol=cut.protocol), folds, settings)
+        return cls.on(hidden, folds, settings)
 
     @classmethod
     def on(cls, hidden: Split, folds: Mapping[str, Fold], settings: LongtaleSettings) -> Trial:
@@ -83,15 +80,12 @@ class Trial:
         fold = _some(hidden.validation, _STOPPING, generator(settings.split.seed, "stopping"))
         queries = replace(fold.queries, histories=fold.queries.histories.last(_LAST))
         stopping = replace(fold, queries=queries)
-        return cls(hidden.validation.train, stopping, folds, settings, hidden.protocol.stamp)
+        return cls(hidden.validation.train, stopping, folds, settings)
 
     @cached_property
     def texts(self) -> list[str]:
         """The text of each item as the encoder reads it, N."""
-        catalog = self.train.catalog
-        fields = catalog.texts()
-        prompt = self.settings.encode.prompt
-        return item_texts(fields, prompt) if fields else [""] * len(catalog)
+        return texts_of(self.train.catalog, self.settings.encode.prompt)
 
     def judged(self, encoder: TextEncoder, on_progress: OnProgress = None) -> dict[str, Values]:
         """Give nDCG@10 of the semantic retriever for each request of each slice."""
@@ -128,12 +122,7 @@ class Trial:
 
     def _ndcg(self, fold: Fold, vectors: Floats) -> Values:
         retriever = SemanticRetriever.fit(self.train, self.settings.models.semantic, vectors)
-        found = []
-        for part in fold.batches():
-            scores = retriever.scores(part.queries)
-            ranks = target_ranks(scores, part.targets, masked=part.seen, ranked=part.ranked)
-            found.append(ndcg(ranks, K))
-        return np.concatenate(found)
+        return qualities(retriever, fold)
 
 
 def _some(fold: Fold, n: int, rng: np.random.Generator) -> Fold:

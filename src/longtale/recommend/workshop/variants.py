@@ -13,7 +13,6 @@ from longtale.recommend.cost import Cost
 from longtale.recommend.workshop.job import Order, encoder_of
 from longtale.recommend.workshop.trial import Trial
 from longtale.recommend.workshop.verdict import Verdict
-from longtale.seeds import generator
 
 if TYPE_CHECKING:
     from longtale.language.shrink.compress import Variant
@@ -51,8 +50,7 @@ def compressed(
         found = []
         for variant in made:
             after = trial.judged(encoder_of(variant.folder, order.settings), advance)
-            rng = generator(order.settings.split.seed, "workshop verdict")
-            verdict = Verdict.of(before, after, rng, aim="smaller")
+            verdict = order.judge(before, after)
             order.sign(variant.folder, verdict, dataset)
             found.append(Judged(variant, verdict))
     order.put()

@@ -13,12 +13,12 @@ from longtale.encode.encoder import make_encoder
 from longtale.errors import MissingExtraError
 from longtale.language.contrastive.settings import ContrastiveSettings
 from longtale.language.pretrain.settings import PretrainSettings
-from longtale.language.settings import TrainingSettings
 from longtale.language.shrink.settings import DistilSettings
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.workshop.job import Desk, Work
 from longtale.recommend.workshop.material import consecutive, titles_and_rest
 from longtale.seeds import generator
+from longtale.settings import Settings
 
 _MOST_PAIRS = 20_000
 """Of neighbours in a history that pre-training is shown."""
@@ -27,8 +27,8 @@ _NEAR = 50
 _ROWS_AT_ONCE = 512
 
 
-def work_of(settings: TrainingSettings) -> Work:
-    """Give what is done under the settings of a job.
+def require_extra() -> None:
+    """See that a job can be done here.
 
     Raises:
         MissingExtraError: the extra `language` is not installed.
@@ -41,6 +41,10 @@ def work_of(settings: TrainingSettings) -> Work:
         raise MissingExtraError(
             str(error.name), extra="language", purpose="training a language model"
         ) from None
+
+
+def work_of(settings: Settings) -> Work:
+    """Give what is done under the settings of a job."""
     if isinstance(settings, PretrainSettings):
         return partial(_pretrained, settings)
     if isinstance(settings, ContrastiveSettings):
