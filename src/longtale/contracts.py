@@ -12,7 +12,7 @@ implementation inherits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -27,11 +27,12 @@ from longtale.data.query import Queries
 from longtale.data.record import Appended, KeptSlate, Record, RecordKind, Stored
 from longtale.schema import Serves
 from longtale.settings import Settings
+from longtale.stages import Advance
 
 State = Mapping[str, NDArray[np.generic]]
 """Named arrays: all that a fitted part needs besides its settings."""
 Purpose = Literal["passage", "query"]
-OnProgress = Callable[[int], None] | None
+OnProgress = Advance | None
 """Is told how many units were done since the last call; None where nobody asks."""
 
 

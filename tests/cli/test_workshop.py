@@ -10,11 +10,7 @@ import pytest
 from longtale.settings import read_toml
 
 TINY = "tiny/encoder"
-SHORT = (
-    *("--set", "language.finetune.batch_size=8"),
-    *("--set", "language.finetune.n_pairs=64"),
-    *("--set", "language.finetune.patience=0"),
-)
+SHORT = ("--set", "language.finetune.head_steps=3")
 
 
 @pytest.fixture
@@ -40,7 +36,7 @@ def test_finetune_says_what_it_brought_and_leaves_a_model_that_can_be_named(tiny
     assert ran.code == 0, ran.out + ran.err
     said = ran.json
     assert {change["slice"] for change in said["changes"]} == {"new items", "all items"}
-    assert said["told"]["n_steps"] == 8
+    assert said["told"]["n_steps"] == 3
     assert said["verdict"].startswith("worth it" if said["worth_it"] else "not worth it")
     made = json.loads((tiny_films / "encoders/finetune/made.json").read_text(encoding="utf-8"))
     assert (made["job"], made["start"], made["protocol"]) == ("finetune", TINY, "refit")

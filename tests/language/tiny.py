@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -16,6 +17,7 @@ from transformers import (
 )
 
 from longtale.language.model import open_model, save_model
+from longtale.stages import Advance, Stages
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WIDTH, N_LAYERS, N_HEADS = 32, 2, 2
@@ -80,3 +82,12 @@ def tiny_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
         mask_token="[MASK]",
         model_max_length=64,
     )
+
+
+def telling(told: dict[str, list[int]]) -> Stages:
+    """Write down what stages tell, by their name and total."""
+
+    def stage(name: str, *, total: int | None) -> AbstractContextManager[Advance]:
+        return nullcontext(told.setdefault(f"{name} of {total}", []).append)
+
+    return stage

@@ -18,7 +18,8 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from longtale.cli.command import console
-from longtale.recommend.cost import Advance, NoProgress, Progress
+from longtale.recommend.cost import NoProgress, Progress
+from longtale.stages import Advance
 
 MENTIONED_SECONDS = 0.1
 """Stages that took less leave no line."""

@@ -8,16 +8,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from longtale.arrays import Floats
+from longtale.contracts import OnProgress
 from longtale.errors import EncoderError
 from longtale.language.settings import TrainingSettings
 
 _MODULES_FILE = "modules.json"
+_READ_AT_ONCE = 1024
+"""Texts between two tellings; they are sorted by length within."""
 _STACKS = ("encoder.layer", "layers", "transformer.layer", "h", "encoder.layers")
 """Where architectures keep their layers, one above the other: BERT, decoders, DistilBERT, GPT-2."""
 
@@ -56,9 +60,18 @@ def shorten(model: SentenceTransformer, max_tokens: int) -> int | None:
     return longest
 
 
-def encoded(model: SentenceTransformer, texts: Sequence[str]) -> Floats:
+def encoded(
+    model: SentenceTransformer, texts: Sequence[str], on_progress: OnProgress = None
+) -> Floats:
     """Give the unit vectors of texts, float32 (N, D)."""
-    found: Floats = model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+    found = np.empty((len(texts), model.get_embedding_dimension()), dtype=np.float32)
+    for start in range(0, len(texts), _READ_AT_ONCE):
+        part = list(texts[start : start + _READ_AT_ONCE])
+        found[start : start + len(part)] = model.encode(
+            part, normalize_embeddings=True, show_progress_bar=False
+        )
+        if on_progress is not None:
+            on_progress(len(part))
     return found
 
 

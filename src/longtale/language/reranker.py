@@ -23,13 +23,13 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 
 from longtale import log
 from longtale.arrays import Floats
-from longtale.contracts import OnProgress
 from longtale.errors import DataError, EncoderError
 from longtale.language.adapters import add_adapter, merge_adapter
 from longtale.language.model import freeze, set_dropout, without_bars
 from longtale.language.settings import TrainingSettings
 from longtale.language.training import METRIC, arguments, judging, optimizer_of, trained
 from longtale.seeds import dealt, generator
+from longtale.stages import Stages, unseen
 
 _HEADS = ("classifier", "score", "pre_classifier", "pooler")
 """Where architectures keep what makes one number of a text: new, and so always learned."""
@@ -105,7 +105,7 @@ def fit_reranker(
     out: Path,
     checkpoints: Path,
     score: Callable[[Reranker], float] | None = None,
-    on_progress: OnProgress = None,
+    stages: Stages = unseen,
 ) -> Reranker:
     """Fit a cross-encoder on pairs of texts with what happened, and write it.
 
@@ -120,7 +120,7 @@ def fit_reranker(
         out: folder of the cross-encoder.
         checkpoints: where training goes on after a stop.
         score: says how good it is, higher is better; None goes by the held-out pairs' loss.
-        on_progress: is told of the steps that were made.
+        stages: shows how far it is.
 
     Raises:
         DataError: labels are missing or out of range, or too few pairs to hold some out.
@@ -146,7 +146,7 @@ def fit_reranker(
         optimizer_cls_and_kwargs=optimizer_of(settings),
     )
     with log.stage("fitted a cross-encoder", pairs=len(learned)) as told:
-        told["steps"] = trained(trainer, settings, on_progress=on_progress).n_steps
+        told["steps"] = trained(trainer, settings, stages=stages).n_steps
     merge_adapter(model[0].model)
     reranker.save(out)
     return Reranker.load(out)

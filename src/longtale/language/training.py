@@ -29,9 +29,9 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from longtale.contracts import OnProgress
 from longtale.language.model import without_bars
 from longtale.language.settings import TrainingSettings
+from longtale.stages import Advance, Stages, unseen
 
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
@@ -168,22 +168,22 @@ def trained(
     trainer: Trainer,
     settings: TrainingSettings,
     *,
-    on_progress: OnProgress = None,
+    stages: Stages = unseen,
 ) -> Trained:
     """Train, from the last checkpoint on where there is one.
 
     Args:
         trainer: of transformers or sentence-transformers, made with `arguments`.
         settings: how to train.
-        on_progress: is told of the steps that were made.
+        stages: shows the steps.
     """
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Watch(on_progress))
     if settings.patience and trainer.args.metric_for_best_model is not None:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
     folder = Path(trainer.args.output_dir)
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    with without_bars():
+    with stages("train", total=trainer.args.max_steps) as advance, without_bars():
+        trainer.add_callback(_Watch(advance))
         trainer.train(resume_from_checkpoint=last)
     # Or the model goes on answering in the precision of its training.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
@@ -193,23 +193,22 @@ def trained(
 class _Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Tells of each step, and has a checkpoint written every minute."""
 
-    def __init__(self, on_progress: OnProgress) -> None:
-        self._on_progress = on_progress
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
         self._kept_at = time.monotonic()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Tell of the steps that were made before a stop."""
-        if self._on_progress is not None and state.global_step:
-            self._on_progress(state.global_step)
+        if state.global_step:
+            self._advance(state.global_step)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Tell of one step."""
-        if self._on_progress is not None:
-            self._on_progress(1)
+        self._advance(1)
         if time.monotonic() - self._kept_at > _KEEP_EVERY_S:
             control.should_save = True
 

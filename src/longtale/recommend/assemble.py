@@ -28,8 +28,9 @@ from longtale.models.sequence.settings import Plan
 from longtale.models.sequence_linear import SequenceLinear
 from longtale.models.text_ease import TextEASE
 from longtale.models.user_knn import UserKNN
-from longtale.recommend.cost import Advance, Cost
+from longtale.recommend.cost import Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
+from longtale.stages import Advance
 
 _CLASSES: Mapping[str, type[Retriever]] = {
     Popular.name: Popular,

@@ -42,11 +42,12 @@ from longtale.recommend.assemble import (
     is_reader,
     newcomer_weights,
 )
-from longtale.recommend.cost import Advance, Cost
+from longtale.recommend.cost import Cost
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.refine import refined
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, SlateSettings
 from longtale.seeds import dealt, generator
+from longtale.stages import Advance
 
 _SHORT = 5
 """Events after which a newcomer is one no more."""

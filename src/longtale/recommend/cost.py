@@ -5,14 +5,12 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from longtale import log
-
-Advance = Callable[[int], None]
-"""Told how many units were done since the last call."""
+from longtale.stages import Advance, unseen
 
 
 class Progress(Protocol):
@@ -28,7 +26,7 @@ class NoProgress:
 
     def stage(self, name: str, *, total: int | None) -> AbstractContextManager[Advance]:
         """Begin a stage in silence."""
-        return nullcontext(lambda _: None)
+        return unseen(name, total=total)
 
 
 class Cost:

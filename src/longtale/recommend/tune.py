@@ -26,11 +26,12 @@ from longtale.data.splits.split import Fold, ProtocolName, split
 from longtale.errors import SettingsError, did_you_mean
 from longtale.recommend.assemble import TRAINED, Fitting, fit_retriever
 from longtale.recommend.choose import encoded
-from longtale.recommend.cost import Advance, Cost, Progress
+from longtale.recommend.cost import Cost, Progress
 from longtale.recommend.refine import quality, with_values
 from longtale.recommend.search_space import JUDGED_BY, SPACES, Value, dimensions_of
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, RetrieverName
 from longtale.recommend.study import TRIED, Search, storage_in
+from longtale.stages import Advance
 
 
 @dataclass(frozen=True)

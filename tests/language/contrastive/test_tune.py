@@ -10,14 +10,16 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("datasets")
 import torch
-from tests.language.tiny import WIDTH, tiny_encoder
+from tests.language.tiny import WIDTH, telling, tiny_encoder
 
 from longtale.data.interactions import Histories
-from longtale.errors import DataError
+from longtale.errors import DataError, SettingsError
+from longtale.language.contrastive.behaviour import Behaviour
 from longtale.language.contrastive.loss import InBatchLoss, in_batch_loss
+from longtale.language.contrastive.pair_texts import PairTexts
 from longtale.language.contrastive.settings import ContrastiveSettings
-from longtale.language.contrastive.tune import Behaviour, tune
-from longtale.language.model import n_weights, open_model
+from longtale.language.contrastive.tune import tune
+from longtale.language.model import n_weights, open_model, transformer_of
 
 pytestmark = pytest.mark.torch
 SEA = ["storm", "harbour", "sailor", "reef"]
@@ -118,6 +120,34 @@ def test_items_of_one_tribe_come_near_to_each_other(
     assert open_model(tmp_path / "out").max_seq_length == open_model(encoder).max_seq_length
 
 
+def test_a_head_learns_on_a_model_that_stays_as_it_is(encoder: Path, tmp_path: Path) -> None:
+    settings = ContrastiveSettings(head_steps=40, head_learning_rate=2e-2, max_tokens=8)
+    told: dict[str, list[int]] = {}
+    found = tune(
+        encoder,
+        behaviour(),
+        settings,
+        out=tmp_path / "out",
+        checkpoints=tmp_path / "checkpoints",
+        stages=telling(told),
+    )
+    assert found.n_steps == sum(told["learn of 40"]) == 40
+    assert sum(told["read of 8"]) == 8
+    before, after = open_model(encoder), open_model(tmp_path / "out")
+    assert after.max_seq_length == before.max_seq_length
+    own = dict(transformer_of(after).named_parameters())
+    for name, weights in transformer_of(before).named_parameters():
+        torch.testing.assert_close(own[name], weights)
+    assert n_weights(after) == n_weights(before) + WIDTH**2
+    assert apart(tmp_path / "out") > apart(encoder) + 0.2
+
+
+def test_a_head_without_steps_learns_nothing(encoder: Path, tmp_path: Path) -> None:
+    where = {"out": tmp_path / "out", "checkpoints": tmp_path / "checkpoints"}
+    with pytest.raises(SettingsError, match="head_steps = 0"):
+        tune(encoder, behaviour(), ContrastiveSettings(head_steps=0), **where)
+
+
 @pytest.mark.parametrize("objective", ["pairs", "histories"])
 def test_training_keeps_what_was_best_and_goes_on_where_it_was(
     encoder: Path, tmp_path: Path, objective: str
@@ -126,7 +156,7 @@ def test_training_keeps_what_was_best_and_goes_on_where_it_was(
     settings = SETTINGS.model_copy(
         update={"n_evaluations": 4, "max_steps": 8, "objective": objective}
     )
-    told: list[int] = []
+    told: dict[str, list[int]] = {}
     found = tune(
         encoder,
         behaviour(),
@@ -134,11 +164,11 @@ def test_training_keeps_what_was_best_and_goes_on_where_it_was(
         out=tmp_path / "out",
         checkpoints=tmp_path / "checkpoints",
         score=lambda _: next(scores),
-        on_progress=told.append,
+        stages=telling(told),
     )
     assert list(found.curve.values()) == [0.5, 0.9, 0.1, 0.2]
     assert found.n_best == 4
-    assert sum(told) == 8
+    assert sum(told["train of 8"]) == 8
     again = tune(
         encoder,
         behaviour(),
@@ -155,12 +185,11 @@ def test_training_keeps_what_was_best_and_goes_on_where_it_was(
 def test_histories_are_told_by_their_last_titles_and_blank_items_are_left_out(
     encoder: Path, tmp_path: Path
 ) -> None:
-    from longtale.language.contrastive.tune import _Pairs
     from longtale.seeds import generator
 
     settings = SETTINGS.model_copy(update={"user_share": 1.0, "history": 2})
     texts = [*TEXTS[:7], " "]
-    pairs = _Pairs.drawn(behaviour(texts=texts), settings, generator(0, "x"))
+    pairs = PairTexts.drawn(behaviour(texts=texts), settings, generator(0, "x"))
     rows = pairs.as_dataset(behaviour(texts=texts), 2)
     told = {(row["first"], row["text 1"]) for row in rows}
     assert (f"{TEXTS[1]}; {TEXTS[0]}", TEXTS[2]) in told
@@ -170,16 +199,15 @@ def test_histories_are_told_by_their_last_titles_and_blank_items_are_left_out(
 
 
 def test_hard_negatives_are_near_and_were_never_chosen_together(encoder: Path) -> None:
-    from longtale.language.contrastive.tune import _Pairs
     from longtale.seeds import generator
 
     settings = SETTINGS.model_copy(update={"hard_negatives": 2})
     near = np.array([[1, 4, 5]] * 4 + [[0, 1, 5]] * 4, dtype=np.int32)
-    pairs = _Pairs.drawn(behaviour(near=near), settings, generator(0, "x"))
+    pairs = PairTexts.drawn(behaviour(near=near), settings, generator(0, "x"))
     for _, partner, *wrong in pairs.items.tolist():
         assert sorted(wrong) == ([4, 5] if partner < 4 else [0, 1])
     with pytest.raises(DataError, match="hard_negatives = 2, but nobody said"):
-        _Pairs.drawn(behaviour(), settings, generator(0, "x"))
+        PairTexts.drawn(behaviour(), settings, generator(0, "x"))
 
 
 def test_items_that_nobody_chose_together_teach_nothing(encoder: Path, tmp_path: Path) -> None:

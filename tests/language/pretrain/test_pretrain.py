@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 pytest.importorskip("torch")
 import torch
 from sentence_transformers import SentenceTransformer
-from tests.language.tiny import tiny_decoder, tiny_encoder
+from tests.language.tiny import telling, tiny_decoder, tiny_encoder
 
 from longtale.errors import DataError, EncoderError, SettingsError
 from longtale.language.model import layers_of, open_model, save_model, transformer_of
 from longtale.language.pretrain.pretrain import Pretrained, pretrain
 from longtale.language.pretrain.settings import PretrainSettings
+from longtale.stages import Advance
 
 pytestmark = pytest.mark.torch
 COLOURS, THINGS = ("red", "green", "blue", "dark"), ("ship", "house", "horse", "garden")
@@ -81,13 +83,17 @@ def test_a_training_that_was_stopped_goes_on_with_its_heads(encoder, tmp_path):
         if sum(steps) == 9:
             raise StoppedError("half-way")
 
+    def stopping(*_: object, **__: object) -> AbstractContextManager[Advance]:
+        return nullcontext(stop)
+
     steps: list[int] = []
     settings = PretrainSettings.parse({**QUICK, "n_evaluations": 4, "patience": 0})
     where = {"out": tmp_path / "out", "checkpoints": tmp_path / "ck"}
     with pytest.raises(StoppedError, match="half-way"):
-        pretrain(encoder, TEXTS, PAIRS, settings, **where, on_progress=stop)
-    steps.clear()
-    found = pretrain(encoder, TEXTS, PAIRS, settings, **where, on_progress=steps.append)
+        pretrain(encoder, TEXTS, PAIRS, settings, **where, stages=stopping)
+    told: dict[str, list[int]] = {}
+    found = pretrain(encoder, TEXTS, PAIRS, settings, **where, stages=telling(told))
+    (steps,) = told.values()
     whole = made(encoder, tmp_path / "whole", n_evaluations=4, patience=0)
     assert steps[0] == 6
     assert sum(steps) == found.trained.n_steps == whole.trained.n_steps

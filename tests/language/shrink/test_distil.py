@@ -9,11 +9,12 @@ from longtale.encode.encoder import EncoderSettings, make_encoder
 from longtale.errors import DataError, EncoderError, SettingsError
 from longtale.language.shrink.settings import DistilSettings
 from longtale.seeds import generator
+from longtale.stages import unseen
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from tests.language.tiny import tiny_decoder, tiny_encoder  # noqa: E402 - needs torch
+from tests.language.tiny import telling, tiny_decoder, tiny_encoder  # noqa: E402 - needs torch
 
 from longtale.language.model import layers_of, open_model, transformer_of  # noqa: E402
 from longtale.language.shrink.distil import Distilled, distil  # noqa: E402
@@ -39,7 +40,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_encoder(tmp_path_factory.mktemp("teacher"), TEXTS)
 
 
-def taught(teacher: Path, folder: Path, *, score=None, on_progress=None, **changes) -> Distilled:
+def taught(teacher: Path, folder: Path, *, score=None, stages=unseen, **changes) -> Distilled:
     values = {"batch_size": 8, "epochs": 6, "n_evaluations": 2, "pieces": 0, "max_tokens": 16}
     settings = DistilSettings.parse({**values, "learning_rate": 3e-3, "n_heads": 2, **changes})
     return distil(
@@ -49,7 +50,7 @@ def taught(teacher: Path, folder: Path, *, score=None, on_progress=None, **chang
         out=folder / "out",
         checkpoints=folder / "checkpoints",
         score=score,
-        on_progress=on_progress,
+        stages=stages,
     )
 
 
@@ -96,9 +97,12 @@ def test_the_best_one_is_kept(teacher: Path, tmp_path: Path):
 
 
 def test_progress_is_told_of_each_step(teacher: Path, tmp_path: Path):
-    told: list[int] = []
-    found = taught(teacher, tmp_path, max_steps=3, on_progress=told.append)
-    assert sum(told) == found.trained.n_steps == 3
+    told: dict[str, list[int]] = {}
+    found = taught(teacher, tmp_path, max_steps=3, stages=telling(told))
+    assert {name: sum(n) for name, n in told.items()} == {
+        "ask the teacher of 36": 36,
+        "train of 3": found.trained.n_steps,
+    }
 
 
 def test_the_teacher_is_not_asked_twice(teacher: Path, tmp_path: Path):

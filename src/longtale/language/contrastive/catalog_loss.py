@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from longtale.arrays import segment_rows
+from longtale.contracts import OnProgress
 from longtale.data.interactions import Histories
 from longtale.language.contrastive.head import teach_head
+from longtale.language.model import encoded
+from longtale.stages import Stages, unseen
 
 
 def catalog_loss(
@@ -73,6 +76,9 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
             long one would tell what everybody chooses rather than what goes together.
         temperature: τ.
         rng: draws users, and deals their histories into what is told and what is asked for.
+
+    Attributes:
+        rows: int32, items with a text that somebody chose: the candidates.
     """
 
     def __init__(
@@ -92,9 +98,9 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         self._n_users = n_users
         self._n_events = n_events
         self._rng = rng
-        self._rows = np.unique(histories.items)
-        self._texts = [texts[row] for row in self._rows.tolist()]
-        self._histories = _renumbered(histories, self._rows)
+        self.rows = np.unique(histories.items)
+        self._texts = [texts[row] for row in self.rows.tolist()]
+        self._histories = _renumbered(histories, self.rows)
         self._kept: Tensor | None = None
 
     def forward(self, texts: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
@@ -109,30 +115,39 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         (tokens,) = texts
         vectors = functional.normalize(self.model(tokens)["sentence_embedding"], dim=1).float()
         items, places = np.unique(labels.cpu().numpy(), return_index=True)
-        rows = _tensor(np.searchsorted(self._rows, items), vectors.device)
+        rows = _tensor(np.searchsorted(self.rows, items), vectors.device)
         fresh = vectors[_tensor(places, vectors.device)]
         with torch.autocast(vectors.device.type, enabled=False):
             loss = self._asked(self._kept.index_copy(0, rows, fresh))
         self._kept[rows] = fresh.detach()
         return loss
 
-    def teach(self, head: nn.Linear, *, n_steps: int, learning_rate: float) -> None:
-        """Let a matrix on top of the model learn first, on what the model says now."""
-        vectors = self._read_all()
-        teach_head(head, vectors, self._asked, n_steps=n_steps, learning_rate=learning_rate)
+    def teach(
+        self, head: nn.Linear, *, n_steps: int, learning_rate: float, stages: Stages = unseen
+    ) -> None:
+        """Let a matrix on top of the model learn, on what the model says now."""
+        with stages("read", total=len(self._texts)) as advance:
+            vectors = self._read_all(advance)
+        with stages("learn", total=n_steps) as advance:
+            teach_head(
+                head,
+                vectors,
+                self._asked,
+                n_steps=n_steps,
+                learning_rate=learning_rate,
+                on_progress=advance,
+            )
         with torch.no_grad():
             self._kept = functional.normalize(head(vectors), dim=1)
 
     def _asked(self, vectors: Tensor) -> Tensor:
         return catalog_loss(vectors, *self._dealt(), temperature=self._temperature)
 
-    def _read_all(self) -> Tensor:
+    def _read_all(self, on_progress: OnProgress = None) -> Tensor:
         was_training = self.model.training
-        found = self.model.encode(
-            self._texts, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
-        )
+        found = encoded(self.model, self._texts, on_progress)
         self.model.train(was_training)
-        return found.float().clone()  # out of inference mode
+        return torch.from_numpy(found).to(self.model.device)
 
     def _dealt(self) -> tuple[Histories, Histories]:
         """Draw users, and deal some of what each chose into two halves of which none is empty."""

@@ -10,6 +10,8 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from torch import Tensor, nn
 from torch.nn import functional
 
+from longtale.contracts import OnProgress
+
 
 def add_head(model: SentenceTransformer) -> nn.Linear:
     """Put a matrix behind the pooling, which changes nothing until it learns.
@@ -35,6 +37,7 @@ def teach_head(
     *,
     n_steps: int,
     learning_rate: float,
+    on_progress: OnProgress = None,
 ) -> None:
     """Let a matrix learn on vectors that stay as they are: each step costs a few products.
 
@@ -47,6 +50,7 @@ def teach_head(
         loss: of the unit vectors that come out, float (N, D).
         n_steps: steps of AdamW.
         learning_rate: the largest; it falls in a line to nothing.
+        on_progress: is told of the steps.
     """
     optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0)
     for step in range(n_steps):
@@ -55,3 +59,5 @@ def teach_head(
         optimizer.zero_grad()
         found.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if on_progress is not None:
+            on_progress(1)

@@ -12,20 +12,21 @@ from longtale.language.settings import AdapterSettings, TrainingSettings
 class ContrastiveSettings(TrainingSettings):
     """How a language model learns which items go together."""
 
-    objective: Literal["histories", "pairs"] = "histories"
-    """`histories` tells from the whole catalogue what else a person chose; `pairs` tells an item's
-    partner from the others of the batch."""
+    objective: Literal["head", "histories", "pairs"] = "head"
+    """`histories` tells from the whole catalogue what else a person chose, `head` the same by a
+    matrix on top of a model that stays as it is; `pairs` tells an item's partner from the others of
+    the batch."""
     n_pairs: int = Field(default=10_000, ge=1)
     """Pairs of items, or texts of `histories`, that are read in one pass."""
     users: int = Field(default=512, ge=1)
-    """Of `histories`: people whose choices are told in a step."""
+    """Of `head` and `histories`: people whose choices are told in a step."""
     events: int = Field(default=20, ge=2)
-    """Of `histories`: how much of each history is told and asked for at most."""
+    """Of `head` and `histories`: how much of each history is told and asked for at most."""
     head_steps: int = Field(default=150, ge=0)
-    """Of `histories`: steps in which a matrix on top of the model learns alone, before both do; 0
-    adds none."""
+    """Of `head` and `histories`: steps in which a matrix on top of the model learns alone; with
+    `histories` both go on together, and 0 adds none."""
     head_learning_rate: float = Field(default=2e-3, gt=0)
-    """Of `histories`: largest step of the optimiser while that matrix learns alone."""
+    """Of `head` and `histories`: largest step of the optimiser while that matrix learns alone."""
     neighbours: int = Field(default=20, ge=1)
     """Of `pairs`: of how many items that go best with an item one is drawn."""
     user_share: float = Field(default=0.0, ge=0, le=1)

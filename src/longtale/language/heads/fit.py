@@ -14,7 +14,6 @@ from torch import Tensor
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from longtale import log
-from longtale.contracts import OnProgress
 from longtale.errors import SettingsError
 from longtale.language.adapters import adapt, merge_adapter
 from longtale.language.heads.examples import HeadExample, Lessons, check_known
@@ -26,6 +25,7 @@ from longtale.language.heads.settings import HeadSettings
 from longtale.language.model import freeze, open_model, set_dropout, transformer_of
 from longtale.language.training import METRIC, arguments, optimizer_of, trained
 from longtale.seeds import generator
+from longtale.stages import Stages, unseen
 
 
 def fit_heads(
@@ -37,7 +37,7 @@ def fit_heads(
     checkpoints: Path,
     held_out: Sequence[HeadExample] | None = None,
     score: Callable[[FittedHeads], float] | None = None,
-    on_progress: OnProgress = None,
+    stages: Stages = unseen,
 ) -> FittedHeads:
     """Fit heads on top of a language model, and write both.
 
@@ -53,7 +53,7 @@ def fit_heads(
         held_out: examples that say when to stop; None holds a share of `examples` out.
         score: says how good the heads are, higher is better; None goes by AUC, right classes and
             errors on the held-out examples.
-        on_progress: is told of the steps that were made.
+        stages: shows how far it is.
 
     Raises:
         DataError: a task has no labels, or examples do not fit the tasks or each other.
@@ -75,7 +75,7 @@ def fit_heads(
             trained(_trainer(lesson, checkpoints / "head", score), first)
         lesson = _Lesson(heads, settings, learned, judging, is_frozen=settings.is_frozen)
         trainer = _trainer(lesson, checkpoints, score)
-        told["steps"] = trained(trainer, settings, on_progress=on_progress).n_steps
+        told["steps"] = trained(trainer, settings, stages=stages).n_steps
     if settings.adapter.kind != "prefix":
         merge_adapter(transformer_of(heads.encoder))
     _cool(heads, judging)

@@ -19,7 +19,6 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from torch import nn
 
 from longtale import log
-from longtale.contracts import OnProgress
 from longtale.errors import EncoderError, MissingExtraError, SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
 from longtale.language.model import open_model, prepare, save_model, shorten, transformer_of
@@ -32,6 +31,7 @@ from longtale.language.pretrain.objectives import MaskedWords
 from longtale.language.pretrain.scratch import write_new_model
 from longtale.language.pretrain.settings import Objective, PretrainSettings
 from longtale.language.training import Scored, Trained, arguments, trained
+from longtale.stages import Stages, unseen
 
 _COLUMNS = ("first", "second")
 
@@ -63,7 +63,7 @@ def pretrain(
     *,
     out: Path,
     checkpoints: Path,
-    on_progress: OnProgress = None,
+    stages: Stages = unseen,
     score: Callable[[SentenceTransformer], float] | None = None,
 ) -> Pretrained:
     """Let a model learn from texts without labels, and write it as an encoder.
@@ -78,7 +78,7 @@ def pretrain(
         settings: what it learns and how.
         out: folder of the new encoder, which the setting `encode.model` can name.
         checkpoints: folder in which a training that was stopped goes on.
-        on_progress: is told of the steps.
+        stages: shows how far it is.
         score: says how good the model is, higher is better, and so when to stop; None goes by the
             loss of the held-out examples.
 
@@ -101,7 +101,7 @@ def pretrain(
     with log.stage("pre-trained a model", objectives=",".join(settings.objectives)) as told:
         judge = held_out if score is None else Scored(score)
         trainer = _trainer(lesson, examples, settings, judge=judge, folder=checkpoints)
-        result = trained(trainer, settings, on_progress=on_progress)
+        result = trained(trainer, settings, stages=stages)
         told["steps"] = result.n_steps
     after = held_out(model)
     _write(lesson, out)

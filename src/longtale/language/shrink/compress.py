@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from longtale.arrays import Floats
-from longtale.contracts import TextEncoder
+from longtale.contracts import OnProgress, TextEncoder
 from longtale.errors import DataError
 from longtale.language.model import open_model, save_model, shorten, transformer_of
 from longtale.language.shrink.heads import (
@@ -77,7 +77,7 @@ def compress(
     *,
     out: Path,
     export: Export,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = None,
 ) -> list[Variant]:
     """Make smaller variants of an encoder, and measure them beside it.
 

@@ -20,7 +20,6 @@ from torch import nn
 
 from longtale import log
 from longtale.arrays import Floats, unit_rows
-from longtale.contracts import OnProgress
 from longtale.errors import DataError, SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
 from longtale.language.model import (
@@ -39,6 +38,7 @@ from longtale.language.shrink.static import MOST_TEXTS
 from longtale.language.shrink.students import main_directions, new_student
 from longtale.language.training import METRIC, Scored, Trained, arguments, optimizer_of, trained
 from longtale.seeds import generator
+from longtale.stages import Stages, unseen
 
 _FEWEST = 4
 _SOLVED = Trained(n_steps=0, curve={}, n_best=0, losses={})
@@ -78,7 +78,7 @@ def distil(
     out: Path,
     checkpoints: Path,
     score: Callable[[SentenceTransformer], float] | None = None,
-    on_progress: OnProgress = None,
+    stages: Stages = unseen,
 ) -> Distilled:
     """Teach a small encoder what a large one says of texts, and write it.
 
@@ -93,7 +93,7 @@ def distil(
         checkpoints: where the teacher's vectors are kept, and training goes on after a stop.
         score: says how good the student is, higher is better; the best one is kept. None takes the
             even cosine on what was held out.
-        on_progress: is told of the steps that were made.
+        stages: shows how far it is.
 
     Raises:
         DataError: there are too few texts.
@@ -102,7 +102,7 @@ def distil(
     """
     teacher = open_model(folder)
     longest = shorten(teacher, settings.max_tokens)
-    lesson = _Lesson.of(teacher, texts, settings, checkpoints)
+    lesson = _Lesson.of(teacher, texts, settings, checkpoints, stages)
     student = new_student(
         teacher,
         lesson.read,
@@ -120,7 +120,7 @@ def distil(
         if not _is_solved(settings, lesson):
             judge = score if score is not None else lambda model: lesson.likeness(model)[1]
             trainer = _trainer(student, lesson, settings, checkpoints, judge)
-            result = trained(trainer, settings, on_progress=on_progress)
+            result = trained(trainer, settings, stages=stages)
         told["steps"] = result.n_steps
     if settings.student != "static":
         merge_adapter(transformer_of(student))
@@ -164,6 +164,7 @@ class _Lesson:
         texts: Sequence[str],
         settings: DistilSettings,
         checkpoints: Path,
+        stages: Stages,
     ) -> _Lesson:
         known = list(dict.fromkeys(text for text in texts if text.strip()))
         if len(known) < _FEWEST:
@@ -177,7 +178,7 @@ class _Lesson:
         held_out = [known[row] for row in order[:n_held_out]]
         read = [known[row] for row in order[n_held_out:]]
         read += pieces_of(read, settings.pieces, rng)
-        said = _said(teacher, [*held_out, *read], checkpoints)
+        said = _said(teacher, [*held_out, *read], checkpoints, stages)
         right, targets, directions = said[:n_held_out], said[n_held_out:], None
         if settings.width is not None and settings.student != "layers":
             directions = main_directions(targets, settings.width)
@@ -200,13 +201,15 @@ class _Lesson:
         return Dataset.from_dict({"text": list(self.read), "label": list(range(len(self.read)))})
 
 
-def _said(teacher: SentenceTransformer, texts: Sequence[str], checkpoints: Path) -> Floats:
+def _said(
+    teacher: SentenceTransformer, texts: Sequence[str], checkpoints: Path, stages: Stages
+) -> Floats:
     """Give the teacher's vectors; what was read before a stop is not read again."""
     path = checkpoints / "teacher.npy"
     if path.is_file():
         return cast(Floats, np.load(path))
-    with log.stage("asked the teacher", texts=len(texts)):
-        found = encoded(teacher, texts)
+    with stages("ask the teacher", total=len(texts)) as advance:
+        found = encoded(teacher, texts, advance)
     checkpoints.mkdir(parents=True, exist_ok=True)
     part = checkpoints / "teacher.part.npy"
     np.save(part, found)

@@ -76,3 +76,8 @@ class CompressSettings(Settings):
     """Where texts are cut to choose layers and heads."""
     seed: int = Field(default=0, ge=0)
     """Of everything that is left to chance."""
+
+    @property
+    def n_variants(self) -> int:
+        """How many variants are made."""
+        return self.int8 + len(self.layers) + len(self.heads)

@@ -41,7 +41,7 @@ def compressed(
     start = order.begun()
     trial = Trial.of(dataset, order.settings, order.protocol)
     texts = [text for text in trial.texts if text]
-    with cost.stage("make variants", total=None) as advance:
+    with cost.stage("make variants", total=settings.n_variants) as advance:
         made = compress(
             start, texts, settings, out=order.new, export=export_encoder, on_progress=advance
         )[1:]

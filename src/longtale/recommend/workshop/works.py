@@ -65,53 +65,50 @@ def _pretrained(settings: PretrainSettings, desk: Desk) -> dict[str, Any]:
     pairs = [(texts[first], texts[second]) for first, second in drawn.tolist()]
     pairs = [pair for pair in pairs if all(pair)]
     pairs += titles_and_rest(train.catalog, trial.settings.encode.prompt)
-    with desk.cost.stage("train", total=None) as advance:
-        found = pretrain(
-            desk.start,
-            texts,
-            pairs,
-            settings,
-            out=desk.out,
-            checkpoints=desk.checkpoints,
-            on_progress=advance,
-        )
+    found = pretrain(
+        desk.start,
+        texts,
+        pairs,
+        settings,
+        out=desk.out,
+        checkpoints=desk.checkpoints,
+        stages=desk.cost.stage,
+    )
     return asdict(found)
 
 
 def _tuned(settings: ContrastiveSettings, desk: Desk) -> dict[str, Any]:
-    from longtale.language.contrastive.tune import Behaviour, tune
-    from longtale.language.training import n_steps_of
+    from longtale.language.contrastive.behaviour import Behaviour
+    from longtale.language.contrastive.tune import tune
 
     train = desk.trial.train
     near = _near(desk) if settings.hard_negatives else None
     behaviour = Behaviour(
         desk.trial.texts, train.catalog.titles(), train.interactions.histories, near
     )
-    with desk.cost.stage("train", total=n_steps_of(settings, settings.n_pairs)) as advance:
-        found = tune(
-            desk.start,
-            behaviour,
-            settings,
-            out=desk.out,
-            checkpoints=desk.checkpoints,
-            score=desk.score,
-            on_progress=advance,
-        )
+    found = tune(
+        desk.start,
+        behaviour,
+        settings,
+        out=desk.out,
+        checkpoints=desk.checkpoints,
+        score=desk.score,
+        stages=desk.cost.stage,
+    )
     return asdict(found)
 
 
 def _distilled(settings: DistilSettings, desk: Desk) -> dict[str, Any]:
     from longtale.language.shrink.distil import distil
 
-    with desk.cost.stage("train", total=None) as advance:
-        found = distil(
-            desk.start,
-            desk.trial.texts,
-            settings,
-            out=desk.out,
-            checkpoints=desk.checkpoints,
-            on_progress=advance,
-        )
+    found = distil(
+        desk.start,
+        desk.trial.texts,
+        settings,
+        out=desk.out,
+        checkpoints=desk.checkpoints,
+        stages=desk.cost.stage,
+    )
     return asdict(found)
 
 

@@ -15,7 +15,6 @@ from unittest.mock import patch
 from longtale.data.synthetic import generated
 from longtale.errors import BundleError, LongtaleError
 from longtale.recommend import bundle
-from longtale.recommend.cost import Advance
 from longtale.recommend.folder import seal
 from longtale.recommend.train import train
 from longtale.reliability.bench import Bench
@@ -23,6 +22,7 @@ from longtale.reliability.guarantee import Outcome
 from longtale.reliability.server_process import Flaw, started
 from longtale.reliability.worlds import LARGE, SMALL, SOURCES, Size, trial_settings
 from longtale.seeds import generator
+from longtale.stages import Advance
 
 MOST_MB = 4_096.0
 _KILLED_AT = ("fit ease for validation", "seal")
