@@ -27,6 +27,7 @@ from longtale.blend.hybrid import source_scores
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, split
 from longtale.encode.encoder import make_encoder
+from longtale.evaluate.accuracy import ndcg
 from longtale.evaluate.intervals import paired_test
 from longtale.models.semantic import SemanticRetriever
 from longtale.recommend.cost import Cost
@@ -107,7 +108,7 @@ def of_encoder(name: str, trial: Trial, settings: LongtaleSettings) -> dict[str,
     found = {f"{name}, as it is": in_parts(trial.folds[NEW], raw.scores)}
     for power in POWERS:
         whitened = replace(trial, settings=with_power(settings, power))
-        found[f"{name}, whitened {power}"] = whitened.judged(encoder)[NEW]
+        found[f"{name}, whitened {power}"] = ndcg(whitened.judged(encoder)[NEW], 10)
     return found
 
 

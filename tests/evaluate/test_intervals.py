@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longtale.evaluate import intervals
-from longtale.evaluate.intervals import bootstrap_intervals, holm, paired_test
+from longtale.evaluate.intervals import bootstrap_intervals, crossed_interval, holm, paired_test
 from longtale.seeds import generator
 
 
@@ -139,3 +139,38 @@ def test_holm_keeps_the_order_and_never_makes_surer(p_values):
     after = holm(before)
     assert ((after >= before) & (after <= 1)).all()
     assert (np.diff(after[np.argsort(before, kind="stable")]) >= 0).all()
+
+
+def crossed(rng, n_users, n_items, of_items):
+    """Values of all pairs, whose items differ by `of_items` and whose users do not."""
+    users, items = (each.ravel() for each in np.indices((n_users, n_items)))
+    values = rng.normal(0, of_items, n_items)[items] + rng.normal(0, 1, len(items))
+    return values / n_items, np.full(len(items), 1 / n_items), users, items
+
+
+def test_crossed_interval_is_as_wide_as_the_items_make_it(rng):
+    parts, shares, users, items = crossed(rng, 400, 25, 2.0)
+    low, high = crossed_interval(parts, shares, users, items, rng=rng, n_bootstrap=2000)
+    of_items = np.bincount(items, parts).mean() * 25 / 400, np.bincount(items, parts) * 25 / 400
+    half = 1.96 * of_items[1].std() / 5
+    np.testing.assert_allclose([low, high], of_items[0] + np.array([-half, half]), atol=half / 5)
+    alone = bootstrap_intervals(np.bincount(users, parts)[:, None], rng=rng)
+    assert high - low > 5 * (alone[1] - alone[0])
+
+
+def test_crossed_interval_holds_as_often_as_it_says(rng):
+    held = 0
+    for _ in range(100):
+        low, high = crossed_interval(*crossed(rng, 30, 20, 1.0), rng=rng, n_bootstrap=200)
+        held += low <= 0 <= high
+    assert held >= 88
+
+
+def test_crossed_interval_of_nothing_is_none_and_of_equal_values_a_point(rng):
+    none = np.empty(0)
+    assert np.isnan(crossed_interval(none, none, none, none, rng=rng)).all()
+    users, items = np.array([0, 0, 1, 2]), np.array([5, 7, 7, 9])
+    shares = np.array([0.5, 0.5, 1.0, 1.0])
+    np.testing.assert_allclose(
+        crossed_interval(0.3 * shares, shares, users, items, rng=rng), [0.3, 0.3]
+    )

@@ -197,10 +197,15 @@ def ndcg(ranks: TargetRanks, k: int) -> Values:
 
     Source: Järvelin and Kekäläinen, 2002, with binary relevance.
     """
+    return ranks.per_user(ranks.total(ndcg_parts(ranks, k)))
+
+
+def ndcg_parts(ranks: TargetRanks, k: int) -> Values:
+    """Give what each target adds to the `ndcg` of its user, (n,)."""
     gains = np.where(ranks.ranks <= k, 1 / np.log2(1 + ranks.ranks), 0.0)
     best = np.concatenate([[0.0], np.cumsum(1 / np.log2(2 + np.arange(k)))])
     ideal = best[np.clip(ranks.counts, 1, k)]
-    return ranks.per_user(ranks.total(gains) / ideal)
+    return gains / ideal[segment_rows(ranks.offsets)]
 
 
 def reciprocal_rank(ranks: TargetRanks, k: int) -> Values:

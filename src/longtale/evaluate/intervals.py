@@ -106,6 +106,53 @@ def paired_test(
     return PairedTest(float(gaps.mean()), float(low[0]), float(high[0]), p, len(gaps))
 
 
+def crossed_interval(
+    parts: Values,
+    shares: Values,
+    users: NDArray[np.integer],
+    items: NDArray[np.integer],
+    *,
+    rng: np.random.Generator,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Give the interval of a mean over users, where which items were asked for is chance too.
+
+    Where a few items hold most of the answers, drawing users alone takes these items for certain.
+    Here users and items are drawn, and each part counts as often as both were:
+
+        Σ w_u w_i x_ui  /  Σ w_u w_i s_ui
+
+    which errs to the wide side (Owen 2007, the pigeonhole bootstrap, arXiv:0712.1111).
+
+    Args:
+        parts: float64 (n,), what one item adds to the value of one user; a user's parts sum to it.
+        shares: float64 (n,), which part of the user that is; a user's shares sum to 1.
+        users: int (n,), whose part it is.
+        items: int (n,), on which item.
+        rng: where the draws come from.
+        n_bootstrap: how many draws.
+        confidence: probability that the interval is to hold.
+
+    Returns:
+        lower and upper end; NaN where there is nothing to draw from.
+    """
+    if len(parts) == 0 or n_bootstrap == 0:
+        return np.nan, np.nan
+    places = [np.unique(each, return_inverse=True)[1] for each in (users, items)]
+    counts = [int(each.max()) + 1 for each in places]
+    means = np.full(n_bootstrap, np.nan)
+    for draw in range(n_bootstrap):
+        drawn = [np.bincount(rng.integers(n, size=n), minlength=n) for n in counts]
+        weights = (drawn[0][places[0]] * drawn[1][places[1]]).astype(np.float64)
+        whole = weights @ shares
+        if whole > 0:
+            means[draw] = (weights @ parts) / whole
+    outside = (1 - confidence) / 2
+    low, high = np.nanquantile(means, [outside, 1 - outside])
+    return float(low), float(high)
+
+
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correct for testing several hypotheses at once (Holm, 1979), (n,).
 

@@ -14,7 +14,7 @@ import numpy as np
 from longtale.arrays import Floats
 from longtale.contracts import Retriever
 from longtale.data.splits.folds import Fold
-from longtale.evaluate.accuracy import Values, ndcg, target_ranks
+from longtale.evaluate.accuracy import TargetRanks, ndcg, target_ranks
 from longtale.recommend.assemble import Fitting, fit_retriever
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import ModelsSettings, RetrieverName
@@ -32,7 +32,7 @@ _TRIED: Sequence[tuple[RetrieverName, str, tuple[float, ...]]] = (
     ("semantic", "half_life", (1, 2, 5, 20)),
     ("semantic", "profile_length", (5, 20, 100)),
 )
-_CUTOFF = 10
+CUTOFF = 10
 
 
 def refined(settings: ModelsSettings, fold: Fold, vectors: Floats, cost: Cost) -> ModelsSettings:
@@ -76,14 +76,13 @@ def with_values(settings: _S, values: Mapping[str, object]) -> _S:
 
 def quality(retriever: Retriever, fold: Fold) -> float:
     """Give the mean nDCG@10 of a retriever alone, on full ranking."""
-    return float(np.nanmean(qualities(retriever, fold)))
+    return float(np.nanmean(ndcg(ranks_of(retriever, fold), CUTOFF)))
 
 
-def qualities(retriever: Retriever, fold: Fold) -> Values:
-    """Give the nDCG@10 of each request, (B,), of a retriever alone, on full ranking."""
+def ranks_of(retriever: Retriever, fold: Fold) -> TargetRanks:
+    """Find where a retriever alone puts the targets of each request, on full ranking."""
     found = []
     for batch in fold.batches():
         scores = retriever.scores(batch.queries)
-        ranks = target_ranks(scores, batch.targets, masked=batch.seen, ranked=batch.ranked)
-        found.append(ndcg(ranks, _CUTOFF))
-    return np.concatenate(found)
+        found.append(target_ranks(scores, batch.targets, masked=batch.seen, ranked=batch.ranked))
+    return TargetRanks.concatenated(found)

@@ -65,18 +65,18 @@ def test_a_model_that_reads_better_is_worth_it_and_the_other_way_round_is_not(
     trial: Trial, rng: np.random.Generator
 ) -> None:
     blind, sighted = trial.judged(TopicEncoder(5.0)), trial.judged(TopicEncoder(0.1))
-    better = Verdict.of(blind, sighted, rng)
+    better = Verdict.of(blind, sighted, trial.folds, rng)
     assert better.is_worth_it
     assert better.sentence().startswith("worth it: +")
     assert {change.slice for change in better.changes} == {NEW, ALL}
-    worse = Verdict.of(sighted, blind, rng)
+    worse = Verdict.of(sighted, blind, trial.folds, rng)
     assert not worse.is_worth_it
     assert worse.sentence().startswith("not worth it: -")
 
 
 def test_the_same_model_is_not_worth_a_change(trial: Trial, rng: np.random.Generator) -> None:
     found = trial.judged(TopicEncoder(0.1))
-    verdict = Verdict.of(found, found, rng)
+    verdict = Verdict.of(found, found, trial.folds, rng)
     assert verdict.sentence().endswith("chance alone may bring")
     assert verdict.as_dict()["changes"][0]["difference"] == 0
 
@@ -85,9 +85,9 @@ def test_a_smaller_model_is_worth_it_where_it_keeps_up(
     trial: Trial, rng: np.random.Generator
 ) -> None:
     blind, sighted = trial.judged(TopicEncoder(5.0)), trial.judged(TopicEncoder(0.1))
-    same = Verdict.of(sighted, sighted, rng, aim="smaller")
+    same = Verdict.of(sighted, sighted, trial.folds, rng, aim="smaller")
     assert same.sentence() == "worth it: 100.0% of nDCG@10 on new items is kept"
-    assert not Verdict.of(sighted, blind, rng, aim="smaller").is_worth_it
+    assert not Verdict.of(sighted, blind, trial.folds, rng, aim="smaller").is_worth_it
 
 
 def test_training_is_stopped_by_a_score_that_reads_only_what_it_needs(trial: Trial) -> None:

@@ -16,7 +16,7 @@ from longtale.data.splits.split import ProtocolName
 from longtale.encode.encoder import HASHED, make_encoder
 from longtale.encode.model_folder import find_model
 from longtale.errors import SettingsError
-from longtale.evaluate.accuracy import Values
+from longtale.evaluate.accuracy import TargetRanks
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.workshop.made import Made, warn_of_known_answers
@@ -123,10 +123,12 @@ class Order:
         shutil.rmtree(self.new, ignore_errors=True)
         return find_model(name)
 
-    def judge(self, before: Mapping[str, Values], after: Mapping[str, Values]) -> Verdict:
+    def judge(
+        self, before: Mapping[str, TargetRanks], after: Mapping[str, TargetRanks], trial: Trial
+    ) -> Verdict:
         """Say whether it was worth it."""
         rng = generator(self.settings.split.seed, "workshop verdict")
-        return Verdict.of(before, after, rng, aim=self.aim)
+        return Verdict.of(before, after, trial.folds, rng, aim=self.aim)
 
     def sign(self, folder: Path, verdict: Verdict, dataset: Dataset) -> None:
         """Write into a new model how it was made."""
@@ -161,7 +163,7 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
     facts = work(Desk(trial, start, order.new, checkpoints, cost))
     with cost.stage("judge after", total=n_items) as advance:
         after = trial.judged(encoder_of(order.new, order.settings), advance)
-    verdict = order.judge(before, after)
+    verdict = order.judge(before, after, trial)
     order.sign(order.new, verdict, dataset)
     order.put()
     shutil.rmtree(checkpoints.parent, ignore_errors=True)

@@ -19,10 +19,10 @@ from longtale.contracts import OnProgress, TextEncoder
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, Split, split
 from longtale.encode.whiten import Whitening
-from longtale.evaluate.accuracy import Values
+from longtale.evaluate.accuracy import TargetRanks, ndcg
 from longtale.models.semantic import SemanticRetriever
 from longtale.recommend.item_vectors import ItemVectors, texts_of
-from longtale.recommend.refine import qualities
+from longtale.recommend.refine import CUTOFF, ranks_of
 from longtale.recommend.settings import LongtaleSettings
 from longtale.seeds import generator
 
@@ -87,8 +87,10 @@ class Trial:
         """The text of each item as the encoder reads it, N."""
         return texts_of(self.train.catalog, self.settings.encode.prompt)
 
-    def judged(self, encoder: TextEncoder, on_progress: OnProgress = None) -> dict[str, Values]:
-        """Give nDCG@10 of the semantic retriever for each request of each slice."""
+    def judged(
+        self, encoder: TextEncoder, on_progress: OnProgress = None
+    ) -> dict[str, TargetRanks]:
+        """Give where the semantic retriever puts the targets of each slice."""
         settings = self.settings
         vectors = ItemVectors.fit(
             self.train.catalog,
@@ -97,7 +99,7 @@ class Trial:
             whitening=settings.encode.whitening,
             on_progress=on_progress,
         ).vectors
-        return {name: self._ndcg(fold, vectors) for name, fold in self.folds.items()}
+        return {name: self._ranks(fold, vectors) for name, fold in self.folds.items()}
 
     def stopping_score(self, encode: Encode) -> float:
         """Give nDCG@10 of the requests that stop a training; only their own items are encoded.
@@ -113,16 +115,16 @@ class Trial:
         whitening = Whitening.fit(found, self.settings.encode.whitening)
         vectors = np.zeros((fold.train.n_items, whitening.dim), dtype=np.float32)
         vectors[rows] = whitening.apply(found)
-        return float(np.nanmean(self._ndcg(fold, vectors)))
+        return float(np.nanmean(ndcg(self._ranks(fold, vectors), CUTOFF)))
 
     @property
     def _is_hidden(self) -> Mask:
         ranked = self.stopping.ranked
         return np.zeros(self.train.n_items, dtype=np.bool_) if ranked is None else ranked
 
-    def _ndcg(self, fold: Fold, vectors: Floats) -> Values:
+    def _ranks(self, fold: Fold, vectors: Floats) -> TargetRanks:
         retriever = SemanticRetriever.fit(self.train, self.settings.models.semantic, vectors)
-        return qualities(retriever, fold)
+        return ranks_of(retriever, fold)
 
 
 def _some(fold: Fold, n: int, rng: np.random.Generator) -> Fold:

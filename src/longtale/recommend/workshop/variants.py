@@ -50,7 +50,7 @@ def compressed(
         found = []
         for variant in made:
             after = trial.judged(encoder_of(variant.folder, order.settings), advance)
-            verdict = order.judge(before, after)
+            verdict = order.judge(before, after, trial)
             order.sign(variant.folder, verdict, dataset)
             found.append(Judged(variant, verdict))
     order.put()

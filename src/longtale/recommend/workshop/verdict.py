@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from longtale.evaluate.accuracy import Values
-from longtale.evaluate.intervals import paired_test
+from longtale.arrays import segment_rows
+from longtale.data.splits.folds import Fold
+from longtale.evaluate.accuracy import TargetRanks, ndcg, ndcg_parts
+from longtale.evaluate.intervals import crossed_interval
+from longtale.recommend.refine import CUTOFF
 from longtale.recommend.workshop.trial import ALL, NEW
 
 Aim = Literal["better", "smaller"]
@@ -26,7 +29,8 @@ class Change:
         slice: which requests.
         before: mean nDCG@10.
         after: mean nDCG@10.
-        low: lower end of the 95 % interval of the difference, paired by request.
+        low: lower end of the 95 % interval of the difference, paired by request; users and items
+            are both drawn, since which items are new tomorrow is chance as well.
         high: upper end.
         n: number of requests.
     """
@@ -37,6 +41,27 @@ class Change:
     low: float
     high: float
     n: int
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        before: TargetRanks,
+        after: TargetRanks,
+        fold: Fold,
+        rng: np.random.Generator,
+    ) -> Change:
+        """Compare where the targets of a fold stand."""
+        users = segment_rows(before.offsets)
+        low, high = crossed_interval(
+            ndcg_parts(after, CUTOFF) - ndcg_parts(before, CUTOFF),
+            1 / before.counts[users],
+            users,
+            fold.targets.items,
+            rng=rng,
+        )
+        means = [float(np.nanmean(ndcg(ranks, CUTOFF))) for ranks in (before, after)]
+        return cls(name, means[0], means[1], low, high, len(fold))
 
     @property
     def difference(self) -> float:
@@ -59,18 +84,17 @@ class Verdict:
     @classmethod
     def of(
         cls,
-        before: Mapping[str, Values],
-        after: Mapping[str, Values],
+        before: Mapping[str, TargetRanks],
+        after: Mapping[str, TargetRanks],
+        folds: Mapping[str, Fold],
         rng: np.random.Generator,
         *,
         aim: Aim = "better",
     ) -> Verdict:
-        """Compare the metric of the same requests, by slice."""
-        changes = []
-        for name, was in before.items():
-            test = paired_test(after[name], was, rng=rng)
-            means = float(np.nanmean(was)), float(np.nanmean(after[name]))
-            changes.append(Change(name, *means, test.low, test.high, test.n))
+        """Compare where the same requests' targets stand, by slice."""
+        changes = [
+            Change.of(name, was, after[name], folds[name], rng) for name, was in before.items()
+        ]
         return cls(tuple(changes), aim)
 
     @property
