@@ -29,6 +29,8 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+TINY = "tiny/encoder"
+"""Where `tiny_films` keep their language model."""
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,23 @@ def films(trained_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("LONGTALE_CACHE", str(tmp_path / "cache"))
     return folder
+
+
+@pytest.fixture
+def tiny_films(films: Path) -> Path:
+    """The films with a tiny language model beside the settings."""
+    pytest.importorskip("torch")
+    pytest.importorskip("datasets")
+    from tests.language.tiny import tiny_encoder
+
+    texts = (films / "items.csv").read_text(encoding="utf-8").splitlines()
+    tiny_encoder(films / "tiny", texts)
+    file = films / "longtale.toml"
+    text = file.read_text(encoding="utf-8").replace(
+        '"hashed"', f'"{TINY}"  # ours\nengine = "torch"'
+    )
+    file.write_text(text, encoding="utf-8")
+    return films
 
 
 @pytest.fixture

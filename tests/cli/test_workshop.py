@@ -6,28 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import TINY
 
 from longtale.settings import read_toml
 
-TINY = "tiny/encoder"
 SHORT = ("--set", "language.finetune.head_steps=3")
-
-
-@pytest.fixture
-def tiny_films(films: Path) -> Path:
-    """The films with a tiny language model beside the settings."""
-    pytest.importorskip("torch")
-    pytest.importorskip("datasets")
-    from tests.language.tiny import tiny_encoder
-
-    texts = (films / "items.csv").read_text(encoding="utf-8").splitlines()
-    tiny_encoder(films / "tiny", texts)
-    file = films / "longtale.toml"
-    text = file.read_text(encoding="utf-8").replace(
-        '"hashed"', f'"{TINY}"  # ours\nengine = "torch"'
-    )
-    file.write_text(text, encoding="utf-8")
-    return films
 
 
 @pytest.mark.torch

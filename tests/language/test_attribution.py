@@ -13,6 +13,7 @@ pytest.importorskip("captum")
 import torch
 from tests.language.tiny import WIDTH, tiny_decoder, tiny_encoder
 
+from longtale.encode.whiten import Whitening, WhiteningSettings
 from longtale.errors import DataError
 from longtale.language.attribution import TextAttribution, WordShare, as_html, attribute
 from longtale.language.model import open_model, transformer_of
@@ -71,6 +72,22 @@ def test_shares_are_the_integral_of_the_slope_on_the_way(model: Any) -> None:
     pieces = tokenizer.tokenize(text)
     assert len(pieces) == len(found.words) == 3
     np.testing.assert_allclose([share for _, share in found.words], slow, atol=0.005)
+
+
+def test_what_a_vector_goes_through_is_explained_too(model: Any) -> None:
+    vectors = model.encode(TEXTS, normalize_embeddings=True)
+    turned = Whitening.fit(vectors, WhiteningSettings(dim=2, power=1.0))
+    direction = turned.apply(model.encode(["storms"], normalize_embeddings=True))[0]
+    found = attribute(model, TEXTS[2], direction, turned=turned)
+    own = turned.apply(vectors)[2]
+    assert found.score == pytest.approx(float(own @ direction), abs=1e-4)
+    total = sum(share for _, share in found.words)
+    assert total == pytest.approx(found.score - found.base, abs=0.02)
+    with pytest.raises(DataError, match=r"expected \(2,\) and not 0"):
+        attribute(model, TEXTS[2], towards(model), turned=turned)
+    other = Whitening(turned.mean[:3], turned.projection[:3])
+    with pytest.raises(DataError, match="3 are turned"):
+        attribute(model, TEXTS[2], direction, turned=other)
 
 
 def test_what_is_behind_the_cut_is_not_explained(tmp_path: Path) -> None:

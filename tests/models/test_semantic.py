@@ -123,3 +123,15 @@ def test_imagined_choices_are_made_now_and_others_keep_their_times(vectors):
 def test_without_words_nothing_is_imagined(vectors):
     queries = Queries.of([[], [3]])
     assert fitted(vectors).imagined(queries) is queries
+
+
+@pytest.mark.parametrize("history", [[4, 1, 7, 9], []])
+def test_the_score_is_the_product_with_what_an_item_is_compared_with(vectors, history):
+    model = fitted(vectors, n_last=3)
+    queries = spoken(Queries.of([history]), [[1, 2, 3, 4, 5]])
+    found = [model.columns[:, item] @ model.direction(queries, item) for item in range(12)]
+    np.testing.assert_allclose(found, model.scores(queries)[0], rtol=1e-5)
+
+
+def test_a_request_that_says_nothing_is_compared_with_nothing(vectors):
+    assert fitted(vectors).direction(Queries.of([[]]), 3) is None

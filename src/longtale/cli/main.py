@@ -16,6 +16,7 @@ from longtale.cli.command import add_command, console, write_json
 from longtale.cli.compressing import compress
 from longtale.cli.demo import demo
 from longtale.cli.doctor import doctor
+from longtale.cli.explaining import explain
 from longtale.cli.offline import check, evaluate, init, train
 from longtale.cli.operate import keys, serve
 from longtale.cli.reliability import reliability
@@ -58,6 +59,7 @@ COMMANDS = (
     recommend,
     similar,
     search,
+    explain,
     serve,
     keys,
     reliability,

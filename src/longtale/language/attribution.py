@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from longtale.arrays import Floats
 from longtale.errors import DataError, EncoderError, MissingExtraError
@@ -23,6 +24,20 @@ TOLERANCE = 0.02
 _FEWEST_STEPS, _MOST_STEPS = 32, 512
 _AT_ONCE = 32  # bounds the memory of the texts between empty and whole
 _FOR, _AGAINST = "0, 114, 178", "213, 94, 0"  # blue and vermilion: Okabe and Ito, 2008
+
+
+class Turned(Protocol):
+    """What unit vectors go through before they are compared: x -> (x - mean) projection."""
+
+    @property
+    def mean(self) -> Floats:
+        """float32 (D,)."""
+        ...
+
+    @property
+    def projection(self) -> Floats:
+        """float32 (D, R)."""
+        ...
 
 
 class WordShare(NamedTuple):
@@ -53,7 +68,9 @@ class TextAttribution:
         return tuple(sorted(self.words, key=lambda each: -abs(each.share))[:n])
 
 
-def attribute(model: SentenceTransformer, text: str, towards: Floats) -> TextAttribution:
+def attribute(
+    model: SentenceTransformer, text: str, towards: Floats, *, turned: Turned | None = None
+) -> TextAttribution:
     """Say which words of a text bring its vector near a direction, and which away from it.
 
     Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv:1703.01365) on the way from a text
@@ -68,7 +85,8 @@ def attribute(model: SentenceTransformer, text: str, towards: Floats) -> TextAtt
         model: an encoder with a tokenizer that knows where its tokens stand in the text.
         text: cut as the model cuts it.
         towards: float32 (D,), such as the vector of another text or the mean of a history; of any
-            length.
+            length. With `turned` float32 (R,).
+        turned: what the text's vector goes through before it is compared, such as a whitening.
 
     Raises:
         DataError: the text has no words, or the direction has another width or is zero.
@@ -81,8 +99,7 @@ def attribute(model: SentenceTransformer, text: str, towards: Floats) -> TextAtt
         (WordShare(word='sea', share=0.31),)
     """
     read = _read(model, text)
-    direction = _direction(model, towards)
-    cosine = _Cosine(model, direction)
+    cosine = _Cosine.of(model, towards, turned)
     with torch.no_grad():
         score, base = (float(cosine(ids, read.mask)) for ids in (read.ids, read.base))
     shares, n_steps = np.full(read.ids.shape[1], np.inf), _FEWEST_STEPS
@@ -129,16 +146,40 @@ class _Read:
     spans: Sequence[tuple[int, int]]
 
 
+@dataclass(frozen=True)
 class _Cosine:
     """The cosine of texts with a direction, as captum calls it."""
 
-    def __init__(self, model: SentenceTransformer, direction: Tensor) -> None:
-        self._model, self._direction = model, direction
+    model: SentenceTransformer
+    direction: Tensor
+    turn: tuple[Tensor, Tensor] | None
+
+    @classmethod
+    def of(cls, model: SentenceTransformer, towards: Floats, turned: Turned | None) -> _Cosine:
+        own = model.get_embedding_dimension()
+        width = own if turned is None else turned.projection.shape[1]
+        if towards.shape != (width,) or not towards.any():
+            raise DataError(
+                f"the direction has the shape {towards.shape} and length "
+                f"{float(np.linalg.norm(towards)):.2f}; expected ({width},) and not 0"
+            )
+        if turned is None:
+            return cls(model, _tensor(towards, model), None)
+        if len(turned.mean) != own:
+            raise DataError(
+                f"the model's vectors have {own} numbers, but {len(turned.mean)} are turned; "
+                "give what was fitted on vectors of this model"
+            )
+        turn = _tensor(turned.mean, model), _tensor(turned.projection, model)
+        return cls(model, _tensor(towards, model), turn)
 
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         features = {"input_ids": ids, "attention_mask": mask.expand_as(ids)}
-        vectors = self._model(features)["sentence_embedding"]
-        return torch.nn.functional.cosine_similarity(vectors, self._direction[None], dim=1)
+        vectors = self.model(features)["sentence_embedding"]
+        if self.turn is not None:
+            mean, projection = self.turn
+            vectors = (functional.normalize(vectors, dim=1) - mean) @ projection
+        return functional.cosine_similarity(vectors, self.direction[None], dim=1)
 
 
 def _integrated(
@@ -183,14 +224,8 @@ def _read(model: SentenceTransformer, text: str) -> _Read:
     return _Read(ids, base, torch.ones_like(ids), words, told["offset_mapping"])
 
 
-def _direction(model: SentenceTransformer, towards: Floats) -> Tensor:
-    width = model.get_embedding_dimension()
-    if towards.shape != (width,) or not towards.any():
-        raise DataError(
-            f"the direction has the shape {towards.shape} and length "
-            f"{float(np.linalg.norm(towards)):.2f}; expected ({width},) and not 0"
-        )
-    return torch.from_numpy(np.asarray(towards, dtype=np.float32)).to(model.device)
+def _tensor(values: Floats, model: SentenceTransformer) -> Tensor:
+    return torch.from_numpy(np.array(values, dtype=np.float32)).to(model.device)
 
 
 def _by_word(text: str, read: _Read, shares: np.ndarray) -> tuple[WordShare, ...]:

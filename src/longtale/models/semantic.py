@@ -137,6 +137,21 @@ class SemanticRetriever:
     def _coarse(self) -> CoarseProduct:
         return CoarseProduct.of(self._rows)
 
+    def direction(self, query: Queries, item: int) -> Floats | None:
+        """Give what an item is compared with: its product with the item's vector is the score.
+
+        Args:
+            query: one request.
+            item: row of the item, whose side of the history counts.
+
+        Returns:
+            float32 (D,); None where the request says nothing.
+        """
+        directions = self._directions(query)
+        if directions is None:
+            return None
+        return directions.towards(self.settings, self._rows[item])
+
     def imagined(self, queries: Queries) -> Queries:
         """Let the items nearest to the words stand in for a missing history, the nearest last."""
         if queries.text_vectors is None:
@@ -232,12 +247,26 @@ class _Directions:
             return similar[-1]
         return similar[-1] + np.float32(self.attention) * _attended(similar[:-1], settings)
 
+    def towards(self, settings: SemanticSettings, vector: Floats) -> Floats:
+        """Give all in one vector, with the attention of one item's vector, float32 (D,)."""
+        recent = self.vectors[:-1]
+        if not self.attention:
+            return self.vectors[-1]
+        attention = _attention((recent @ vector)[:, None], settings)[:, 0]
+        attended: Floats = attention @ recent / attention.sum()
+        return self.vectors[-1] + np.float32(self.attention) * attended
+
 
 def _attended(similar: Floats, settings: SemanticSettings) -> Floats:
     """Give Σ_j a_j(i) e_i·e_j for every item i, float32 (N,), from e_i·e_j, (T, N)."""
+    attention = _attention(similar, settings)
+    return np.einsum("tn,tn->n", attention, similar) / attention.sum(axis=0)
+
+
+def _attention(similar: Floats, settings: SemanticSettings) -> Floats:
+    """Give a_j(i), up to their sum, float32 (T, N)."""
     ages = np.arange(len(similar), dtype=np.float32)[::-1, None]
     logits = similar / np.float32(settings.temperature)
     logits -= ages * np.float32(np.log(2) / settings.half_life)
     logits -= logits.max(axis=0)
-    attention = np.exp(logits, out=logits)
-    return np.einsum("tn,tn->n", attention, similar) / attention.sum(axis=0)
+    return np.exp(logits, out=logits)

