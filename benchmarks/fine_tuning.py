@@ -16,21 +16,24 @@ import argparse
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from benchmarks.cold_items import blended, print_table, values_of
 from benchmarks.quality import opened
 
+from longtale.arrays import Floats
 from longtale.blend.hybrid import source_scores
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, split
 from longtale.encode.encoder import make_encoder
+from longtale.encode.whiten import Whitening
 from longtale.evaluate.accuracy import ndcg
 from longtale.evaluate.intervals import paired_test
 from longtale.models.semantic import SemanticRetriever
 from longtale.recommend.cost import Cost
+from longtale.recommend.item_vectors import texts_of
+from longtale.recommend.refine import ranks_of
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.train import train
 from longtale.recommend.workshop.job import Desk
@@ -59,7 +62,9 @@ def main() -> None:
     dataset, settings = opened(asked.folder)
     changes = dict(change.split("=", 1) for change in asked.set)
     own = changed(settings.language.finetune, changes)
-    runs = [one_seed(dataset, settings, own, seed, has_blend=asked.blend) for seed in asked.seeds]
+    texts = texts_of(dataset.catalog, settings.encode.prompt)
+    frozen = make_encoder(settings.encode).encode(texts)
+    runs = [one_seed(dataset, settings, own, seed, frozen, asked.blend) for seed in asked.seeds]
     name = Path(asked.folder).name
     table = [{row: [float(np.nanmean(v))] for row, v in found.items()} for found, _ in runs]
     print_table(f"{name}: hidden items among themselves", ("nDCG@10",), table)
@@ -81,13 +86,13 @@ def one_seed(
     settings: LongtaleSettings,
     own: Settings,
     seed: int,
-    *,
+    frozen: Floats,
     has_blend: bool,
 ) -> tuple[Mapping[str, Values], float]:
     cut = settings.split.model_copy(update={"seed": seed})
     parts = split(dataset, ProtocolName.COLD_ITEMS, cut)
     trial = Trial.on(parts, {NEW: parts.test}, settings)
-    found = dict(of_encoder("frozen", trial, settings))
+    found = of_vectors("frozen", trial, frozen)
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(trial, start_of(settings), Path(folder) / "tuned", Path(folder) / "ck", Cost())
         begun = time.process_time()
@@ -95,27 +100,24 @@ def one_seed(
         spent = time.process_time() - begun
         print(f"seed {seed}: {told['n_steps']} steps, best after {told['n_best']}", flush=True)
         tuned = with_model(settings, str(desk.out))
-        found |= of_encoder("tuned", trial, tuned)
+        found |= of_vectors("tuned", trial, make_encoder(tuned.encode).encode(trial.texts))
         if has_blend:
             found["blend"] = of_blend(parts.test, settings)
             found["blend, tuned"] = of_blend(parts.test, tuned)
     return found, spent
 
 
-def of_encoder(name: str, trial: Trial, settings: LongtaleSettings) -> dict[str, Values]:
-    encoder = make_encoder(settings.encode)
-    raw = SemanticRetriever.fit(trial.train, settings.models.semantic, encoder.encode(trial.texts))
-    found = {f"{name}, as it is": in_parts(trial.folds[NEW], raw.scores)}
+def of_vectors(name: str, trial: Trial, raw: Floats) -> dict[str, Values]:
+    ways = {f"{name}, as it is": raw}
     for power in POWERS:
-        whitened = replace(trial, settings=with_power(settings, power))
-        found[f"{name}, whitened {power}"] = ndcg(whitened.judged(encoder)[NEW], 10)
+        own = trial.settings.encode.whitening.model_copy(update={"power": power})
+        ways[f"{name}, whitened {power}"] = Whitening.fit(raw, own).apply(raw)
+    found = {}
+    for way, vectors in ways.items():
+        model = SemanticRetriever.fit(trial.train, trial.settings.models.semantic, vectors)
+        found[way] = ndcg(ranks_of(model, trial.folds[NEW]), 10)
+    print(", ".join(f"{way} {np.nanmean(v):.4f}" for way, v in found.items()), flush=True)
     return found
-
-
-def with_power(settings: LongtaleSettings, power: float) -> LongtaleSettings:
-    whitening = settings.encode.whitening.model_copy(update={"power": power})
-    encode = settings.encode.model_copy(update={"whitening": whitening})
-    return settings.model_copy(update={"encode": encode})
 
 
 def of_blend(fold: Fold, settings: LongtaleSettings) -> Values:

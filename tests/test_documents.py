@@ -69,7 +69,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("document", with_mark("python"), ids=lambda path: path.name)
 def test_code_in_documents_runs(document, project, monkeypatch):
     monkeypatch.chdir(project)
-    exec("\n".join(blocks_of(document, "python")), {"__name__": document.stem})
+    try:
+        exec("\n".join(blocks_of(document, "python")), {"__name__": document.stem})
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        pytest.skip("shows what needs torch, which is not installed")
 
 
 @pytest.mark.parametrize(("document", "line"), command_lines())
