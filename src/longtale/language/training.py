@@ -124,7 +124,7 @@ def arguments(
     """
     n_steps = n_steps_of(settings, n_examples)
     every = max(1, n_steps // settings.n_evaluations)
-    is_bf16 = _is_bf16(settings)
+    in_bf16 = is_bf16(settings)
     judged: dict[str, Any] = {}
     if metric is not None:
         judged = {
@@ -142,8 +142,8 @@ def arguments(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=math.ceil(settings.warm_up * n_steps),
-        bf16=is_bf16,
-        use_cpu=is_bf16 and not torch.cuda.is_available(),  # or it asks for a GPU
+        bf16=in_bf16,
+        use_cpu=in_bf16 and not torch.cuda.is_available(),  # or it asks for a GPU
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
@@ -229,7 +229,8 @@ def _told(trainer: Trainer) -> Trained:
     return Trained(state.global_step, curve, int(n_best), losses)
 
 
-def _is_bf16(settings: TrainingSettings) -> bool:
+def is_bf16(settings: TrainingSettings) -> bool:
+    """Say whether products are computed in bfloat16."""
     if settings.precision != "auto":
         return settings.precision == "bfloat16"
     if torch.cuda.is_available():

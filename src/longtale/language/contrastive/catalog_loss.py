@@ -76,6 +76,7 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
             long one would tell what everybody chooses rather than what goes together.
         temperature: τ.
         rng: draws users, and deals their histories into what is told and what is asked for.
+        in_bf16: whether texts that carry no gradient are read in bfloat16.
 
     Attributes:
         rows: int32, items with a text that somebody chose: the candidates.
@@ -91,6 +92,7 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         n_events: int,
         temperature: float,
         rng: np.random.Generator,
+        in_bf16: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -98,6 +100,7 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         self._n_users = n_users
         self._n_events = n_events
         self._rng = rng
+        self._in_bf16 = in_bf16
         self.rows = np.unique(histories.items)
         self._texts = [texts[row] for row in self.rows.tolist()]
         self._histories = _renumbered(histories, self.rows)
@@ -145,7 +148,9 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def _read_all(self, on_progress: OnProgress = None) -> Tensor:
         was_training = self.model.training
-        found = encoded(self.model, self._texts, on_progress)
+        kind = self.model.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self._in_bf16):
+            found = encoded(self.model, self._texts, on_progress)
         self.model.train(was_training)
         return torch.from_numpy(found).to(self.model.device)
 

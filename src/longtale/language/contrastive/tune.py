@@ -31,6 +31,7 @@ from longtale.language.training import (
     Scored,
     Trained,
     arguments,
+    is_bf16,
     n_steps_of,
     optimizer_of,
     trained,
@@ -158,6 +159,7 @@ def _catalog_loss(
         n_events=settings.events,
         temperature=settings.temperature,
         rng=rng,
+        in_bf16=is_bf16(settings),
     )
 
 
