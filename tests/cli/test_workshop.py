@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,20 @@ def test_a_test_under_another_protocol_is_warned_of(tiny_films, longtale):
     Made("finetune", "minilm", "refit", "f", {}, {}).write(tiny_films / TINY)
     assert "may know answers" in longtale("evaluate", "-p", "strict", "--json").err
     assert "may know answers" not in longtale("evaluate", "-p", "refit", "--json").err
+
+
+@pytest.mark.torch
+def test_several_processes_train_together_and_one_of_them_tells(tiny_films):
+    sizes = ("objective=histories", "batch_size=4", "max_steps=4")
+    few = [part for size in sizes for part in ("--set", f"language.finetune.{size}")]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    ran = subprocess.run(
+        [*start, "-m", "longtale", "finetune", "--json", *few],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["told"]["n_steps"] == 4
+    assert (tiny_films / "encoders/finetune/made.json").is_file()
+    assert [path.name for path in (tiny_films / "encoders").iterdir()] == ["finetune"]

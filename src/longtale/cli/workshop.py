@@ -124,10 +124,13 @@ def _worked(
     aim: Aim = "better",
 ) -> Outcome:
     from longtale.recommend.cost import Cost
-    from longtale.recommend.workshop.job import finished
+    from longtale.recommend.workshop.job import finished, help_with, is_helper
     from longtale.recommend.workshop.works import work_of
 
     project, order = ordered(job, config, out, protocol, changes, use=use, aim=aim)
+    if is_helper():
+        help_with(order, project.intake().dataset, work_of(order.own))
+        raise typer.Exit  # the first process tells
     with showing_progress() as progress:
         cost = Cost(progress)
         with cost.stage("read data"):

@@ -38,6 +38,8 @@ Arguments = TypeVar("Arguments", bound=TrainingArguments)
 METRIC = "score"
 """Name of what an evaluator gives; higher is better."""
 _MOMENTUM = 0.9
+_WAIT_S = 24 * 3600
+"""So long further processes wait for the first one, which judges the model before it trains."""
 _KEEP_EVERY_S = 60.0
 """At least so often a checkpoint is written: what is stopped loses no more than that."""
 
@@ -137,6 +139,7 @@ def arguments(
     return kind(
         output_dir=str(folder),
         max_steps=n_steps,
+        ddp_timeout=_WAIT_S,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
@@ -185,6 +188,7 @@ def trained(
     with stages("train", total=trainer.args.max_steps) as advance, without_bars():
         trainer.add_callback(_Watch(advance))
         trainer.train(resume_from_checkpoint=last)
+        trainer.accelerator.wait_for_everyone()  # or one goes on and clears what others still read
     # Or the model goes on answering in the precision of its training.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return _told(trainer)

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from longtale.data.interactions import Histories
 from longtale.language.contrastive.catalog_loss import CatalogLoss, catalog_loss
-from longtale.language.contrastive.head import add_head
-from longtale.language.model import open_model
+from longtale.language.contrastive.head import Headed, new_head, put_head, teach_head
+from longtale.language.model import encoded, open_model
 
 pytestmark = pytest.mark.torch
 TEXTS = ["a storm", "the sea", " ", "a garden", "the bread", "a sailor"]
@@ -130,13 +130,11 @@ def test_a_matrix_that_learns_first_changes_what_is_kept_and_nothing_else(
 ) -> None:
     loss = loss_of(encoder, rng)
     before = loss.model.encode(TEXTS, normalize_embeddings=True)
-    head = add_head(loss.model)
-    np.testing.assert_allclose(
-        loss.model.encode(TEXTS, normalize_embeddings=True), before, atol=1e-6
-    )
+    head = new_head(loss.model)
     weights = [each.clone() for each in loss.model[0].parameters()]
     first = np.mean([loss._asked(torch.from_numpy(before[ROWS])).item() for _ in range(20)])
     loss.teach(head, n_steps=50, learning_rate=0.05)
+    put_head(loss.model, head)
     now = loss.model.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(loss._kept, now[ROWS], atol=1e-5)
     last = np.mean([loss._asked(loss._kept).item() for _ in range(20)])
@@ -155,3 +153,49 @@ def test_of_a_long_history_only_some_is_read_each_time_another_part(
         assert first.lengths.tolist() == second.lengths.tolist() == [1, 1, 1]
         seen.add((int(first.items[0]), int(second.items[0])))
     assert len(seen) == 6
+
+
+def test_a_new_head_changes_nothing(encoder: Path) -> None:
+    model = open_model(encoder)
+    before = model.encode(TEXTS, normalize_embeddings=True)
+    put_head(model, new_head(model))
+    np.testing.assert_allclose(model.encode(TEXTS, normalize_embeddings=True), before, atol=1e-6)
+
+
+def test_the_best_head_is_kept_be_it_the_one_that_has_not_learned() -> None:
+    vectors = functional.normalize(torch.randn(6, 4), dim=1)
+
+    def towards_first(found: torch.Tensor) -> torch.Tensor:
+        return -(found @ vectors[0]).mean()
+
+    for best, scores in ((0, [3, 1, 2]), (2, [1, 3, 2]), (4, [1, 2, 2])):
+        head = torch.nn.Linear(4, 4, bias=False)
+        torch.nn.init.eye_(head.weight)
+        asked, weights = iter(scores), []
+
+        def score() -> float:
+            weights.append(head.weight.detach().clone())  # noqa: B023 - asked within the turn
+            return next(asked)  # noqa: B023
+
+        curve = teach_head(
+            head, vectors, towards_first, n_steps=4, learning_rate=0.1, score=score, every=2
+        )
+        assert list(curve) == [0, 2, 4]
+        assert torch.equal(head.weight, weights[best // 2])
+
+
+def test_what_goes_through_a_head_is_read_once(encoder: Path) -> None:
+    model = open_model(encoder)
+    head = new_head(model)
+    read: list[str] = []
+
+    def reading(texts: list[str]) -> np.ndarray:
+        read.extend(texts)
+        return encoded(model, texts)
+
+    headed = Headed(reading, head)
+    np.testing.assert_allclose(headed(TEXTS[:2] * 2), encoded(model, TEXTS[:2] * 2), atol=1e-6)
+    with torch.no_grad():
+        head.weight.mul_(-2)
+    np.testing.assert_allclose(headed(TEXTS[:2]), -encoded(model, TEXTS[:2]), atol=1e-6)
+    assert read == TEXTS[:2]

@@ -131,7 +131,7 @@ def test_a_head_learns_on_a_model_that_stays_as_it_is(encoder: Path, tmp_path: P
         checkpoints=tmp_path / "checkpoints",
         stages=telling(told),
     )
-    assert found.n_steps == sum(told["learn of 40"]) == 40
+    assert found.n_steps == found.n_best == sum(told["learn of 40"]) == 40
     assert sum(told["read of 8"]) == 8
     before, after = open_model(encoder), open_model(tmp_path / "out")
     assert after.max_seq_length == before.max_seq_length
@@ -140,6 +140,17 @@ def test_a_head_learns_on_a_model_that_stays_as_it_is(encoder: Path, tmp_path: P
         torch.testing.assert_close(own[name], weights)
     assert n_weights(after) == n_weights(before) + WIDTH**2
     assert apart(tmp_path / "out") > apart(encoder) + 0.2
+
+
+def test_a_head_that_brings_nothing_is_left_as_it_began(encoder: Path, tmp_path: Path) -> None:
+    where = {"out": tmp_path / "out", "checkpoints": tmp_path / "checkpoints"}
+    settings = ContrastiveSettings(head_steps=4, n_evaluations=2)
+    scores = iter([0.4, 0.3, 0.2])
+    found = tune(encoder, behaviour(), settings, score=lambda encode: next(scores), **where)
+    assert found.curve == {0: 0.4, 2: 0.3, 4: 0.2}
+    assert found.n_best == 0
+    before, after = open_model(encoder), open_model(tmp_path / "out")
+    np.testing.assert_allclose(after.encode(TEXTS), before.encode(TEXTS), atol=1e-6)
 
 
 def test_a_head_without_steps_learns_nothing(encoder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -11,10 +11,10 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from longtale.arrays import segment_rows
+from longtale.arrays import Floats, segment_rows
 from longtale.contracts import OnProgress
 from longtale.data.interactions import Histories
-from longtale.language.contrastive.head import teach_head
+from longtale.language.contrastive.head import Encode, Headed, teach_head
 from longtale.language.model import encoded
 from longtale.stages import Stages, unseen
 
@@ -126,33 +126,47 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         return loss
 
     def teach(
-        self, head: nn.Linear, *, n_steps: int, learning_rate: float, stages: Stages = unseen
-    ) -> None:
-        """Let a matrix on top of the model learn, on what the model says now."""
+        self,
+        head: nn.Linear,
+        *,
+        n_steps: int,
+        learning_rate: float,
+        score: Callable[[Encode], float] | None = None,
+        every: int = 1,
+        stages: Stages = unseen,
+    ) -> dict[int, float]:
+        """Let a matrix learn on what the model says now; the rest is as `teach_head` says."""
         with stages("read", total=len(self._texts)) as advance:
             vectors = self._read_all(advance)
+        headed = Headed(self._read, head)
         with stages("learn", total=n_steps) as advance:
-            teach_head(
+            curve = teach_head(
                 head,
                 vectors,
                 self._asked,
                 n_steps=n_steps,
                 learning_rate=learning_rate,
+                score=None if score is None else lambda: score(headed),
+                every=every,
                 on_progress=advance,
             )
         with torch.no_grad():
             self._kept = functional.normalize(head(vectors), dim=1)
+        return curve
 
     def _asked(self, vectors: Tensor) -> Tensor:
         return catalog_loss(vectors, *self._dealt(), temperature=self._temperature)
 
     def _read_all(self, on_progress: OnProgress = None) -> Tensor:
+        return torch.from_numpy(self._read(self._texts, on_progress)).to(self.model.device)
+
+    def _read(self, texts: Sequence[str], on_progress: OnProgress = None) -> Floats:
         was_training = self.model.training
         kind = self.model.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=self._in_bf16):
-            found = encoded(self.model, self._texts, on_progress)
+            found = encoded(self.model, texts, on_progress)
         self.model.train(was_training)
-        return torch.from_numpy(found).to(self.model.device)
+        return found
 
     def _dealt(self) -> tuple[Histories, Histories]:
         """Draw users, and deal some of what each chose into two halves of which none is empty."""

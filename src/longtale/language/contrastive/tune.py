@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,19 @@ from longtale.errors import SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
 from longtale.language.contrastive.behaviour import Behaviour, nothing_to_learn
 from longtale.language.contrastive.catalog_loss import CatalogLoss
-from longtale.language.contrastive.head import add_head
+from longtale.language.contrastive.head import Encode, new_head, put_head
 from longtale.language.contrastive.loss import InBatchLoss
 from longtale.language.contrastive.pair_texts import PairTexts
 from longtale.language.contrastive.pairs import distinct, in_turn
 from longtale.language.contrastive.settings import ContrastiveSettings
-from longtale.language.model import open_model, prepare, save_model, shorten, transformer_of
+from longtale.language.model import (
+    encoded,
+    open_model,
+    prepare,
+    save_model,
+    shorten,
+    transformer_of,
+)
 from longtale.language.training import (
     METRIC,
     Scored,
@@ -47,7 +55,7 @@ def tune(
     *,
     out: Path,
     checkpoints: Path,
-    score: Callable[[SentenceTransformer], float] | None = None,
+    score: Callable[[Encode], float] | None = None,
     stages: Stages = unseen,
 ) -> Trained:
     """Fine-tune an encoder and write it as a plain model.
@@ -58,7 +66,8 @@ def tune(
         settings: how.
         out: where the new encoder is written.
         checkpoints: where training goes on after a stop.
-        score: says how good the model is; the best one is kept. None keeps the last.
+        score: says how good the model is, by what it says of texts; higher is better, and the best
+            one is kept. None keeps the last.
         stages: shows how far it is.
 
     Raises:
@@ -68,7 +77,7 @@ def tune(
     rng = generator(settings.seed, "contrastive pairs")
     model = open_model(folder)
     if settings.objective == "head":
-        found = _head_alone(model, behaviour, settings, rng, stages)
+        found = _head_alone(model, behaviour, settings, rng, score, stages)
     else:
         longest = shorten(model, settings.max_tokens)
         prepare(model, settings)
@@ -89,7 +98,7 @@ def _trainer(
     loss: nn.Module,
     settings: ContrastiveSettings,
     checkpoints: Path,
-    score: Callable[[SentenceTransformer], float] | None,
+    score: Callable[[Encode], float] | None,
 ) -> SentenceTransformerTrainer:
     return SentenceTransformerTrainer(
         model,
@@ -102,7 +111,7 @@ def _trainer(
         ),
         train_dataset=examples,
         loss=loss,
-        evaluator=None if score is None else Scored(score),
+        evaluator=None if score is None else Scored(lambda own: score(partial(encoded, own))),
         optimizer_cls_and_kwargs=optimizer_of(settings),
     )
 
@@ -112,14 +121,16 @@ def _head_alone(
     behaviour: Behaviour,
     settings: ContrastiveSettings,
     rng: np.random.Generator,
+    score: Callable[[Encode], float] | None,
     stages: Stages,
 ) -> Trained:
     """Let a matrix on top of the model learn, which reads each text once."""
     if not settings.head_steps:
         raise SettingsError("head_steps = 0: nothing would learn; set it to 1 or more")
     loss = _catalog_loss(model, behaviour, settings, rng)
-    _teach(model, loss, settings, stages)
-    return Trained(settings.head_steps, {}, settings.head_steps, {})
+    curve = _teach(model, loss, settings, stages, score)
+    best = max(curve, key=lambda step: (curve[step], step), default=settings.head_steps)
+    return Trained(settings.head_steps, curve, best, {})
 
 
 def _by_histories(
@@ -133,7 +144,7 @@ def _by_histories(
     """Give the items' texts, each as often as any other, and what is asked about them."""
     loss = _catalog_loss(model, behaviour, settings, rng)
     if settings.head_steps and _is_begun(checkpoints):
-        add_head(model)  # its weights come from there
+        put_head(model, new_head(model))  # its weights come from there
     elif settings.head_steps:
         _teach(model, loss, settings, stages)
     n = n_steps_of(settings, settings.n_pairs) * settings.batch_size
@@ -164,14 +175,23 @@ def _catalog_loss(
 
 
 def _teach(
-    model: SentenceTransformer, loss: CatalogLoss, settings: ContrastiveSettings, stages: Stages
-) -> None:
-    loss.teach(
-        add_head(model),
+    model: SentenceTransformer,
+    loss: CatalogLoss,
+    settings: ContrastiveSettings,
+    stages: Stages,
+    score: Callable[[Encode], float] | None = None,
+) -> dict[int, float]:
+    head = new_head(model)
+    curve = loss.teach(
+        head,
         n_steps=settings.head_steps,
         learning_rate=settings.head_learning_rate,
+        score=score,
+        every=max(1, settings.head_steps // settings.n_evaluations),
         stages=stages,
     )
+    put_head(model, head)
+    return curve
 
 
 def _by_pairs(

@@ -57,7 +57,9 @@ class NewWeightsKept(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Write them beside the model."""
+        """Write them beside the model; one of several processes does."""
+        if not state.is_world_process_zero:
+            return
         tensors = {name: w.detach().cpu().contiguous() for name, w in self._weights.items()}
         save_file(tensors, _checkpoint(args, state) / _FILE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,7 +212,7 @@ def _said(
     with stages("ask the teacher", total=len(texts)) as advance:
         found = encoded(teacher, texts, advance)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    part = checkpoints / "teacher.part.npy"
+    part = checkpoints / f"teacher.{os.getpid()}.npy"  # several processes may ask
     np.save(part, found)
     part.replace(path)
     return found

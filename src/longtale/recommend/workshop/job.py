@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from longtale.contracts import TextEncoder
 from longtale.data.dataset import Dataset
@@ -24,9 +25,6 @@ from longtale.recommend.workshop.trial import Trial
 from longtale.recommend.workshop.verdict import Aim, Verdict
 from longtale.seeds import generator
 from longtale.settings import Settings
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +44,6 @@ class Desk:
     out: Path
     checkpoints: Path
     cost: Cost
-
-    def score(self, model: SentenceTransformer) -> float:
-        """Say how good a model is while it learns; higher is better."""
-        from longtale.language.model import encoded
-
-        return self.trial.stopping_score(partial(encoded, model))
 
 
 class Work(Protocol):
@@ -168,6 +160,20 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
     order.put()
     shutil.rmtree(checkpoints.parent, ignore_errors=True)
     return Finished(order.job, order.out, verdict, facts, cost.as_dict())
+
+
+def is_helper() -> bool:
+    """Say whether this is a further process of a training by several, as torchrun starts them."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+def help_with(order: Order, dataset: Dataset, work: Work) -> None:
+    """Train along with the first process, which judges and keeps what comes of it."""
+    trial = Trial.of(dataset, order.settings, order.protocol)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / order.out.name
+        start = find_model(order.settings.encode.model)
+        work(Desk(trial, start, out, _checkpoints(order, dataset), Cost()))
 
 
 def encoder_of(folder: Path, settings: LongtaleSettings) -> TextEncoder:

@@ -92,7 +92,7 @@ def _tuned(settings: ContrastiveSettings, desk: Desk) -> dict[str, Any]:
         settings,
         out=desk.out,
         checkpoints=desk.checkpoints,
-        score=desk.score,
+        score=desk.trial.stopping_score,
         stages=desk.cost.stage,
     )
     return asdict(found)
