@@ -70,6 +70,7 @@ def test_fine_tuning_does_no_harm_to_films_that_it_never_met(demo, longtale):
         "finetune",
         "language.finetune.objective=histories",
         "language.finetune.max_steps=20",
+        "language.finetune.patience=0",
         "language.finetune.max_tokens=32",
     )
     assert said["told"]["n_steps"] == 20
