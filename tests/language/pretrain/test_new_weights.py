@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 import torch
 from torch import nn
+from transformers import TrainerState
 
 from longtale.language.pretrain.new_weights import NewWeightsKept, new_weights, optimizer_for
 from longtale.language.pretrain.settings import PretrainSettings
@@ -24,7 +25,7 @@ def at(folder: Path, step: int, best: int | None = None) -> dict[str, Any]:
     best_folder = None if best is None else str(folder / f"checkpoint-{best}")
     return {
         "args": SimpleNamespace(output_dir=str(folder), load_best_model_at_end=True),
-        "state": SimpleNamespace(global_step=step, best_model_checkpoint=best_folder),
+        "state": TrainerState(global_step=step, best_model_checkpoint=best_folder),
         "control": None,
     }
 
@@ -61,3 +62,11 @@ def test_new_weights_have_a_learning_rate_of_their_own():
     scratch = settings.model_copy(update={"from_scratch": True})
     _, options = optimizer_for(losses, model, scratch)
     assert {group["lr"] for group in options["optimizer_dict"]} == {1e-3}
+
+
+def test_one_of_several_processes_keeps_new_weights(tmp_path):
+    kept = NewWeightsKept({"head": nn.Parameter(torch.ones(2))})
+    asked = at(tmp_path, 1)
+    asked["state"].is_world_process_zero = False
+    kept.on_save(**asked)
+    assert not list(tmp_path.rglob("*.safetensors"))
