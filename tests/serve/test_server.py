@@ -139,9 +139,17 @@ def test_connections_that_stay_open_are_dealt_evenly_also_when_a_worker_was_repl
             with closing(connected(address)):
                 return dealt(process.pid, address)[-1] == 1
 
+        def four() -> list[httpx.Client]:
+            """Connect four times, each when the one before has come to a worker."""
+            before, clients = sum(dealt(process.pid, address)), []
+            for _ in range(4):
+                clients.append(connected(address))
+                wait_until(lambda: sum(dealt(process.pid, address)) == before + len(clients))
+            return clients
+
         wait_until(reaches_second)
         wait_until(lambda: dealt(process.pid, address) == [0, 0])
-        clients = [connected(address) for _ in range(4)]
+        clients = four()
         assert dealt(process.pid, address) == [2, 2]
         killed, kept = spawned(process.pid)
         os.kill(killed, signal.SIGKILL)
@@ -149,7 +157,7 @@ def test_connections_that_stay_open_are_dealt_evenly_also_when_a_worker_was_repl
         assert spawned(process.pid)[0] == kept
         wait_until(reaches_second)
         wait_until(lambda: dealt(process.pid, address) == [2, 0])
-        clients += [connected(address) for _ in range(4)]
+        clients += four()
         assert dealt(process.pid, address) == [3, 3]
         for client in clients:
             client.close()
