@@ -35,13 +35,14 @@ from longtale.encode.joined import JoinedEncoder
 from longtale.encode.model_folder import find_model
 from longtale.encode.prompt import item_texts
 from longtale.encode.whiten import Whitening
-from longtale.evaluate.accuracy import ndcg, target_ranks
+from longtale.evaluate.accuracy import ndcg
 from longtale.index import CoarseProduct
 from longtale.language.model import open_model
 from longtale.language.shrink.compress import compress, size_mb
 from longtale.language.shrink.distil import distil
 from longtale.language.shrink.settings import CompressSettings, DistilSettings
 from longtale.models.semantic import SemanticRetriever
+from longtale.recommend.refine import ranks_of
 from longtale.recommend.settings import LongtaleSettings
 from longtale.schema import Band
 from longtale.seeds import generator
@@ -180,12 +181,7 @@ class Bench:
 
     def ndcg(self, fold: Fold, vectors: Floats) -> np.ndarray:
         retriever = SemanticRetriever.fit(fold.train, self.settings.models.semantic, vectors)
-        found = []
-        for part in fold.batches():
-            scores = retriever.scores(part.queries)
-            ranks = target_ranks(scores, part.targets, masked=part.seen, ranked=part.ranked)
-            found.append(ndcg(ranks, 10))
-        return np.concatenate(found)
+        return ndcg(ranks_of(retriever, fold), 10)
 
 
 def plain(folder: Path) -> Encode:

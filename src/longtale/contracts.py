@@ -12,7 +12,7 @@ implementation inherits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -34,6 +34,8 @@ State = Mapping[str, NDArray[np.generic]]
 Purpose = Literal["passage", "query"]
 OnProgress = Advance | None
 """Is told how many units were done since the last call; None where nobody asks."""
+Encode = Callable[[Sequence[str]], Floats]
+"""Gives float32 (n, D) unit rows of n texts."""
 
 
 class TextEncoder(Protocol):

@@ -127,7 +127,7 @@ def _word_shares(
 
 
 def _coloured(shares: TextAttribution) -> Text:
-    """Underline the words that brought the item near; those that took it away are dim."""
+    """Colour the words that moved the score most, by which way, with their shares."""
     largest = max(abs(share) for _, share in shares.words)
     shown = Text()
     for word, share in shares.words:

@@ -148,9 +148,8 @@ def crossed_interval(
         whole = weights @ shares
         if whole > 0:
             means[draw] = (weights @ parts) / whole
-    outside = (1 - confidence) / 2
-    low, high = np.nanquantile(means, [outside, 1 - outside])
-    return float(low), float(high)
+    low, high = _ends(means[:, None], confidence)
+    return float(low[0]), float(high[0])
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -178,7 +177,7 @@ def _weights(n_users: int, n_draws: int, rng: np.random.Generator) -> Iterator[F
         yield weights
 
 
-def _ends(shifts: Floats, confidence: float) -> tuple[Values, Values]:
+def _ends(shifts: NDArray[np.floating], confidence: float) -> tuple[Values, Values]:
     """Give the quantiles of the draws, (C,); a draw that held no value of a column is left out."""
     outside = (1 - confidence) / 2
     quantiles = np.nanquantile if np.isnan(shifts).any() else np.quantile

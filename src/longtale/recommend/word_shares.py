@@ -80,6 +80,5 @@ def _semantic(recommender: Recommender) -> SemanticRetriever:
         if isinstance(retriever, SemanticRetriever):
             return retriever
     raise QueryError(
-        "the retriever semantic is not part of this bundle; train with models.semantic in "
-        "models.retrievers"
+        "the retriever semantic is not part of this bundle; name it in models.use and train again"
     )

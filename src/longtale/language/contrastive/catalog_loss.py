@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from longtale.arrays import Floats, segment_rows
-from longtale.contracts import OnProgress
+from longtale.contracts import Encode, OnProgress
 from longtale.data.interactions import Histories
-from longtale.language.contrastive.head import Encode, Headed, teach_head
+from longtale.language.contrastive.head import Headed, teach_head
 from longtale.language.model import encoded
+from longtale.language.training import judging
 from longtale.stages import Stages, unseen
 
 
@@ -161,12 +162,9 @@ class CatalogLoss(nn.Module):  # type: ignore[misc, unused-ignore]
         return torch.from_numpy(self._read(self._texts, on_progress)).to(self.model.device)
 
     def _read(self, texts: Sequence[str], on_progress: OnProgress = None) -> Floats:
-        was_training = self.model.training
         kind = self.model.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=self._in_bf16):
-            found = encoded(self.model, texts, on_progress)
-        self.model.train(was_training)
-        return found
+        with judging(self.model), torch.autocast(kind, torch.bfloat16, enabled=self._in_bf16):
+            return encoded(self.model, texts, on_progress)
 
     def _dealt(self) -> tuple[Histories, Histories]:
         """Draw users, and deal some of what each chose into two halves of which none is empty."""

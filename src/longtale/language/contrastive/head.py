@@ -12,10 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from longtale.arrays import Floats
-from longtale.contracts import OnProgress
-
-Encode = Callable[[Sequence[str]], Floats]
-"""Gives float32 (n, D) unit rows of n texts."""
+from longtale.contracts import Encode, OnProgress
 
 
 def new_head(model: SentenceTransformer) -> nn.Linear:

@@ -17,11 +17,12 @@ from sentence_transformers import (
 from torch import nn
 from transformers.trainer_utils import get_last_checkpoint
 
+from longtale.contracts import Encode
 from longtale.errors import SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
 from longtale.language.contrastive.behaviour import Behaviour, nothing_to_learn
 from longtale.language.contrastive.catalog_loss import CatalogLoss
-from longtale.language.contrastive.head import Encode, new_head, put_head
+from longtale.language.contrastive.head import new_head, put_head
 from longtale.language.contrastive.loss import InBatchLoss
 from longtale.language.contrastive.pair_texts import PairTexts
 from longtale.language.contrastive.pairs import distinct, in_turn
@@ -82,8 +83,10 @@ def tune(
         longest = shorten(model, settings.max_tokens)
         prepare(model, settings)
         add_adapter(transformer_of(model), settings.adapter)
-        lesson = _by_pairs if settings.objective == "pairs" else _by_histories
-        examples, loss = lesson(model, behaviour, settings, rng, checkpoints, stages)
+        if settings.objective == "pairs":
+            examples, loss = _by_pairs(model, behaviour, settings, rng)
+        else:
+            examples, loss = _by_histories(model, behaviour, settings, rng, checkpoints, stages)
         trainer = _trainer(model, examples, loss, settings, checkpoints, score)
         found = trained(trainer, settings, stages=stages)
         merge_adapter(transformer_of(model))
@@ -199,8 +202,6 @@ def _by_pairs(
     behaviour: Behaviour,
     settings: ContrastiveSettings,
     rng: np.random.Generator,
-    _: Path,
-    __: Stages,
 ) -> tuple[Dataset, nn.Module]:
     """Give pairs of texts that go together, and what is asked about them."""
     pairs = PairTexts.drawn(behaviour, settings, rng)

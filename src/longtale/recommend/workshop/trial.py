@@ -8,14 +8,14 @@ judged on items that are new to it in every way but for their text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from longtale.arrays import Floats, Mask
-from longtale.contracts import OnProgress, TextEncoder
+from longtale.contracts import Encode, OnProgress, TextEncoder
 from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, Split, split
 from longtale.encode.whiten import Whitening
@@ -25,8 +25,6 @@ from longtale.recommend.item_vectors import ItemVectors, texts_of
 from longtale.recommend.refine import CUTOFF, ranks_of
 from longtale.recommend.settings import LongtaleSettings
 from longtale.seeds import generator
-
-Encode = Callable[[Sequence[str]], Floats]
 
 NEW, ALL = "new items", "all items"
 """Slices: hidden items ranked among themselves; what people chose next among all items."""
