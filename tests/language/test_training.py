@@ -10,7 +10,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("datasets")
 from datasets import Dataset
-from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from tests.language.tiny import tiny_encoder
 
