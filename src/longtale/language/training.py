@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -180,7 +180,7 @@ def trained(
         settings: how to train.
         stages: shows the steps.
     """
-    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(PrinterCallback)  # it prints each evaluation
     if settings.patience and trainer.args.metric_for_best_model is not None:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
     folder = Path(trainer.args.output_dir)
@@ -192,6 +192,24 @@ def trained(
     # Or the model goes on answering in the precision of its training.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return _told(trainer)
+
+
+def trained_if_better(
+    trainer: Trainer, settings: TrainingSettings, *, stages: Stages = unseen
+) -> Trained:
+    """Train; the weights from before stay where no evaluation finds better ones (`n_best` is 0).
+
+    In one process alone; takes what `trained` takes.
+    """
+    model: Any = trainer.model
+    start = {name: weights.clone() for name, weights in model.state_dict().items()}
+    trainer.remove_callback(PrinterCallback)
+    before = float(trainer.evaluate()[f"eval_{METRIC}"])
+    found = trained(trainer, settings, stages=stages)
+    if found.curve[found.n_best] > before:
+        return found
+    model.load_state_dict(start)
+    return replace(found, n_best=0)
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]

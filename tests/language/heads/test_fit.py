@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+import torch
+from sklearn.linear_model import LogisticRegression
 from tests.language.tiny import tiny_encoder
 
 from longtale.errors import DataError, EncoderError, SettingsError
@@ -42,6 +46,7 @@ QUICK = HeadSettings(
     batch_size=16,
     epochs=12,
     n_evaluations=3,
+    head_dropout=0.2,
     head_learning_rate=1e-2,
     learning_rate=2e-3,
 )
@@ -53,10 +58,20 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_encoder(tmp_path_factory.mktemp("tiny"), texts)
 
 
-def fitted(encoder: Path, folder: Path, **changes: object) -> FittedHeads:
-    settings = QUICK.model_copy(update=changes)
+def fitted(
+    encoder: Path,
+    folder: Path,
+    *,
+    score: Callable[[FittedHeads], float] | None = None,
+    **changes: object,
+) -> FittedHeads:
     return fit_heads(
-        encoder, EXAMPLES, settings, out=folder / "out", checkpoints=folder / "checkpoints"
+        encoder,
+        EXAMPLES,
+        QUICK.model_copy(update=changes),
+        out=folder / "out",
+        checkpoints=folder / "checkpoints",
+        score=score,
     )
 
 
@@ -85,7 +100,9 @@ def test_what_was_saved_answers_the_same(encoder: Path, tmp_path: Path, kind: st
     }
     adapter = AdapterSettings.parse({"kind": kind, "n_tokens": 4}) if kind not in ways else None
     changes = ways[kind] if adapter is None else {"adapter": adapter, "learning_rate": 0.05}
-    heads = fitted(encoder, tmp_path, max_steps=4, n_evaluations=1, head_epochs=1.0, **changes)
+    changes |= {"max_steps": 4, "n_evaluations": 1, "head_epochs": 1.0}
+    counter = itertools.count()
+    heads = fitted(encoder, tmp_path, score=lambda _: next(counter), **changes)
     click = heads.predict(USERS, ITEMS)["click"]
     loaded = FittedHeads.load(tmp_path / "out")
     np.testing.assert_allclose(loaded.predict(USERS, ITEMS)["click"], click, atol=1e-5)
@@ -95,24 +112,43 @@ def test_what_was_saved_answers_the_same(encoder: Path, tmp_path: Path, kind: st
         assert np.abs(plain.encode(USERS) - open_model(encoder).encode(USERS)).max() > 1e-4
 
 
-def test_the_given_score_decides_which_weights_stay(encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("best", [0, 1])
+def test_the_given_score_decides_which_weights_stay(
+    encoder: Path, tmp_path: Path, best: int
+) -> None:
     seen: list[np.ndarray] = []
 
-    def first_is_best(heads: FittedHeads) -> float:
+    def one_is_best(heads: FittedHeads) -> float:
         seen.append(heads.head.layers[1].weight.detach().numpy().copy())
-        return -len(seen)
+        return -abs(len(seen) - 1 - best)
 
+    heads = fitted(encoder, tmp_path, score=one_is_best)
+    kept = heads.head.layers[1].weight.detach().numpy()
+    np.testing.assert_array_equal(kept, seen[best])
+    assert np.abs(seen[-1] - seen[best]).max() > 1e-3
+
+
+def test_heads_begin_as_a_linear_rule_of_the_features(encoder: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 2)).astype(np.float32)
+    features[::7, 0] = np.nan
+    labels = (np.nan_to_num(features).sum(axis=1) + rng.normal(size=200) > 0).astype(np.float32)
+    examples = [
+        HeadExample("", "sea", {"click": float(label)}, tuple(row))
+        for label, row in zip(labels, features.tolist(), strict=True)
+    ]
     heads = fit_heads(
         encoder,
-        EXAMPLES,
-        QUICK,
+        examples,
+        HeadSettings(tasks=(HeadTask(balance=0.0),), max_steps=1, head_learning_rate=1e-12),
         out=tmp_path / "out",
         checkpoints=tmp_path / "checkpoints",
-        score=first_is_best,
+        held_out=examples,
     )
-    kept = heads.head.layers[1].weight.detach().numpy()
-    np.testing.assert_array_equal(kept, seen[0])
-    assert np.abs(seen[-1] - seen[0]).max() > 1e-3
+    standard = np.nan_to_num((features - np.nanmean(features, 0)) / np.nanstd(features, 0))
+    rule = LogisticRegression(C=1.0).fit(standard, labels)
+    own = heads.head(*torch.zeros(2, 200, 32), torch.from_numpy(features))[:, 0]
+    np.testing.assert_allclose(own.detach(), rule.decision_function(standard), atol=1e-3)
 
 
 def test_an_adapter_and_layers_do_not_learn_at_once(encoder: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from longtale.language.heads.losses import TaskLosses
 from longtale.language.heads.network import Head, HeadModel, encoded
 from longtale.language.heads.settings import HeadSettings
 from longtale.language.model import freeze, open_model, set_dropout, transformer_of
-from longtale.language.training import METRIC, arguments, optimizer_of, trained
+from longtale.language.training import METRIC, arguments, optimizer_of, trained_if_better
 from longtale.seeds import generator
 from longtale.stages import Stages, unseen
 
@@ -41,8 +41,9 @@ def fit_heads(
 ) -> FittedHeads:
     """Fit heads on top of a language model, and write both.
 
-    Where nothing of the language model learns, texts are encoded once and the head learns from
-    their vectors. Held-out examples say when to stop and how far probabilities are cooled.
+    The head begins as a linear rule of the features. Where nothing of the language model learns,
+    texts are encoded once and the head learns from their vectors. Held-out examples say when to
+    stop, be it before the first step, and how far probabilities are cooled.
 
     Args:
         folder: the language model to begin with.
@@ -72,10 +73,11 @@ def fit_heads(
         if settings.head_first and not settings.is_frozen:
             first = settings.model_copy(update={"epochs": settings.head_epochs, "max_steps": None})
             lesson = _Lesson(heads, first, learned, judging, is_frozen=True)
-            trained(_trainer(lesson, checkpoints / "head", score), first)
+            trained_if_better(_trainer(lesson, checkpoints / "head", score), first)
         lesson = _Lesson(heads, settings, learned, judging, is_frozen=settings.is_frozen)
         trainer = _trainer(lesson, checkpoints, score)
-        told["steps"] = trained(trainer, settings, stages=stages).n_steps
+        found = trained_if_better(trainer, settings, stages=stages)
+        told["steps"], told["best"] = found.n_steps, found.n_best
     if settings.adapter.kind != "prefix":
         merge_adapter(transformer_of(heads.encoder))
     _cool(heads, judging)
@@ -98,6 +100,7 @@ def _new(folder: Path, learned: Lessons, settings: HeadSettings) -> FittedHeads:
         adapt(encoder, settings.adapter, rng=generator(settings.seed, "prompt"))
         head = Head(int(encoder.get_embedding_dimension()), settings, learned.features)
     losses = TaskLosses(settings, learned.labels)
+    head.begin(losses, torch.from_numpy(learned.features), torch.from_numpy(learned.labels))
     return FittedHeads(encoder, head.to(encoder.device), losses.to(encoder.device), settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +18,15 @@ from longtale.language.heads.settings import HeadSettings
 
 
 class Head(nn.Module):
-    """A perceptron of one hidden layer that all tasks share, over what two vectors say together.
+    """A linear rule of the features, and a perceptron over what two vectors say together.
 
-        x = [u, v, |u - v|, u * v, f],    o_t = V_t relu(W x + b) + c_t
+        x = [u, v, |u - v|, u * v, f],    o_t = A_t f + c_t + V_t relu(W x + b)
 
-    (features of two texts after Conneau et al. 2017, arXiv:1705.02364; the shared layer is Caruana
-    1997). Vectors are brought to entries of about one first, features are standardised, and one
-    that is unknown is the mean. A pair that was read in one pass is one vector: x = [u, f].
+    (features of two texts after Conneau et al. 2017, arXiv:1705.02364; the hidden layer that all
+    tasks share is Caruana 1997; wide beside deep Cheng et al. 2016, arXiv:1606.07792). V begins at
+    0, and A where `begin` sets it: the words add to what the features tell, however few the labels.
+    Vectors are brought to entries of about one first, features are standardised, and one that is
+    unknown is the mean. A pair that was read in one pass is one vector: x = [u, f].
 
     Args:
         width: D, of the texts' vectors.
@@ -40,13 +43,17 @@ class Head(nn.Module):
         n_inputs = width * (1 if settings.reads == "pair" else 4) + n_features
         n_outputs = sum(task.n_outputs for task in settings.tasks)
         self._is_pair = settings.reads == "pair"
+        last = nn.Linear(settings.hidden, n_outputs, bias=False)
+        nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(
             nn.Dropout(settings.head_dropout),
             nn.Linear(n_inputs, settings.hidden),
             nn.ReLU(),
             nn.Dropout(settings.head_dropout),
-            nn.Linear(settings.hidden, n_outputs),
+            last,
         )
+        self.slopes = nn.Parameter(torch.zeros(n_outputs, n_features))
+        self.offsets = nn.Parameter(torch.zeros(n_outputs))
         mean, deviation = _moments(features)
         self.register_buffer("feature_mean", torch.from_numpy(mean))
         self.register_buffer("feature_scale", torch.from_numpy(deviation))
@@ -59,11 +66,42 @@ class Head(nn.Module):
             second: (R, D), vectors of items; those of pairs are not read.
             features: (R, F), NaN where unknown.
         """
-        told = torch.nan_to_num((features - self.feature_mean) / self.feature_scale, nan=0.0)
+        told = self._standardised(features)
         u, v = _about_one(first), _about_one(second)
         seen = [u] if self._is_pair else [u, v, (u - v).abs(), u * v]
-        outputs: Tensor = self.layers(torch.cat([*seen, told], dim=1))
+        outputs: Tensor = self._wide(told) + self.layers(torch.cat([*seen, told], dim=1))
         return outputs
+
+    def begin(self, losses: TaskLosses, features: Tensor, labels: Tensor) -> None:
+        """Let the head begin as the best linear rule of the features; without any, as a constant.
+
+        Found by L-BFGS over all rows, with |A|² / 2 R added to the loss.
+
+        Args:
+            losses: what wrong answers cost.
+            features: (R, F), NaN where unknown.
+            labels: (R, T), NaN where not known.
+        """
+        told = self._standardised(features)
+        search: Any = torch.optim.LBFGS(
+            (self.slopes, self.offsets), max_iter=100, line_search_fn="strong_wolfe"
+        )
+
+        def cost() -> Tensor:
+            search.zero_grad()
+            found = losses(self._wide(told), labels)
+            found = found + self.slopes.square().sum() / (2 * len(told))
+            found.backward()
+            return found
+
+        search.step(cost)
+        search.zero_grad()
+
+    def _wide(self, told: Tensor) -> Tensor:
+        return functional.linear(told, self.slopes, self.offsets)
+
+    def _standardised(self, features: Tensor) -> Tensor:
+        return torch.nan_to_num((features - self.feature_mean) / self.feature_scale, nan=0.0)
 
 
 class HeadModel(nn.Module):

@@ -41,9 +41,9 @@ class HeadSettings(TrainingSettings):
     one pass, with a separator between them."""
     hidden: int = Field(default=64, ge=1)
     """Width of the layer that the tasks share."""
-    head_dropout: float = Field(default=0.2, ge=0, lt=1)
+    head_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of the head's inputs and of its layer that each step leaves out."""
-    head_learning_rate: float = Field(default=1e-3, gt=0)
+    head_learning_rate: float = Field(default=1e-4, gt=0)
     """Largest step of the head's own weights, which are new; `learning_rate` is the model's."""
     head_first: bool = True
     """Where the language model learns too: the head first learns from its vectors as they are. A
