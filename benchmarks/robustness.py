@@ -5,9 +5,11 @@
 A folder is read as by quality.py. Prints Markdown. Protocol cold-items: a tenth of the items
 hidden, only these ranked, full ranking, seen items masked, ties half; nDCG@10 of the whitened
 semantic retriever. MiniLM is trained contrastively on pairs of items that follow each other in a
-history, plain and hardened in several ways, all with the same pairs, steps and dice. Then the texts
-of the hidden items are spoilt, the others stay; mean over the seeds of the perturbations with its
-interval. The loss is clean nDCG less that under all perturbations.
+history, plain and hardened in several ways, all with the same pairs, steps and dice. `plain, then
+taught` learns besides to say of spoilt copies of texts that are not hidden what plain said of the
+whole ones (`distil` with student = whole). Then the texts of the hidden items are spoilt, the
+others stay; mean over the seeds of the perturbations with its interval. The loss is clean nDCG less
+that under all perturbations.
 
 Bias: items of large brands against all others, for the plain model, with the penalty in training,
 and with the direction of the groups taken out of the plain model's vectors. 95 % intervals over
@@ -51,8 +53,10 @@ from longtale.language.bias.groups import membership
 from longtale.language.bias.penalty import BalancedLoss
 from longtale.language.bias.removal import Removal
 from longtale.language.bias.report import bias_report, price
-from longtale.language.model import open_model, prepare
+from longtale.language.model import open_model, prepare, save_model
 from longtale.language.settings import TrainingSettings
+from longtale.language.shrink.distil import distil
+from longtale.language.shrink.settings import DistilSettings
 from longtale.language.training import arguments, optimizer_of, trained
 from longtale.models.semantic import SemanticRetriever, SemanticSettings
 from longtale.schema import Role
@@ -71,6 +75,8 @@ MODELS = {
     "freelb": AdversarialSettings(kind="freelb"),
     "spoilt + fgm": AdversarialSettings(kind="fgm", spoilt=0.5),
 }
+TAUGHT = "plain, then taught"
+WAYS = ["frozen", *MODELS, TAUGHT]
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,23 @@ def fitted(
     return model
 
 
+def taught(world: World, model: SentenceTransformer, n_steps: int) -> SentenceTransformer:
+    """Give a model that learned to say of spoilt texts what this one says of the whole."""
+    known = [world.texts[row] for row in np.flatnonzero(~world.fold.ranked)]
+    settings = DistilSettings(
+        student="whole",
+        spoilt=4,
+        max_steps=n_steps,
+        learning_rate=1e-4,
+        max_tokens=MAX_TOKENS,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        start, out = Path(folder) / "start", Path(folder) / "out"
+        save_model(model, start)
+        distil(start, known, settings, out=out, checkpoints=Path(folder) / "checkpoints")
+        return open_model(out, max_tokens=MAX_TOKENS)
+
+
 def encoder(model: SentenceTransformer) -> Callable[[list[str]], Floats]:
     def encode(texts: list[str]) -> Floats:
         with torch.autocast("cpu", torch.bfloat16):
@@ -180,12 +203,11 @@ def cpu_s() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder")
-    parser.add_argument(
-        "--models", nargs="*", default=["frozen", *MODELS], choices=["frozen", *MODELS]
-    )
+    parser.add_argument("--models", nargs="*", default=WAYS, choices=WAYS)
     parser.add_argument("--part", choices=("both", "robustness", "bias"), default="both")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--taught", type=int, default=300, help="steps of a taught model")
     parser.add_argument("--epsilon", type=float, default=0.2)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -207,6 +229,9 @@ def print_robustness(world: World, settings: TrainingSettings, asked: argparse.N
         began = cpu_s()
         if name == "frozen":
             model = open_model(Path(MODEL_DIR), max_tokens=MAX_TOKENS)
+        elif name == TAUGHT:
+            plain = fitted(world, MODELS["plain"], settings)
+            model = taught(world, plain, asked.taught)
         else:
             model = fitted(world, MODELS[name].model_copy(update=reach), settings)
         spent = cpu_s() - began

@@ -83,6 +83,16 @@ def test_a_student_of_word_vectors_keeps_most_of_it(demo, longtale):
     assert new_items(said)["after"] > 0.9 * new_items(said)["before"]
 
 
+def test_a_hardened_model_sees_through_spoilt_texts(demo, longtale):
+    own = "language.distil"
+    changes = (f"{own}.student=whole", f"{own}.spoilt=1", f"{own}.max_steps=60")
+    said = ran(longtale, "distil", *changes, f"{own}.learning_rate=1e-4", f"{own}.max_tokens=32")
+    assert said["told"]["cosine"] > said["told"]["cosine_before"]
+    spoilt = next(each for each in said["changes"] if each["slice"].endswith("texts spoilt"))
+    assert spoilt["before"] < new_items(said)["before"]
+    assert spoilt["after"] > spoilt["before"]
+
+
 def test_fewer_bits_are_faster_and_as_good(demo, longtale):
     said = ran(longtale, "compress", "language.compress.layers=[3]")
     variants = {each["name"]: each for each in said["variants"]}

@@ -116,6 +116,19 @@ def test_pieces_are_read_too(teacher: Path, tmp_path: Path):
     assert taught(teacher, tmp_path, pieces=2, max_steps=1).n_read > len(TEXTS)
 
 
+def test_a_whole_student_comes_to_say_of_spoilt_texts_what_was_said_of_the_whole(
+    teacher: Path, tmp_path: Path
+):
+    told: dict[str, list[int]] = {}
+    changes = {"student": "whole", "spoilt": 3, "learning_rate": 1e-3}
+    found = taught(teacher, tmp_path, stages=telling(told), **changes)
+    assert sum(told["ask the teacher of 36"]) == len(TEXTS)
+    assert (found.n_read, found.n_held_out) == (4 * 32, 2 * 4)
+    assert found.cosine_before < 0.999 < 1
+    assert found.cosine > 0.5 * (1 + found.cosine_before)
+    assert found.n_weights == found.n_weights_of_teacher
+
+
 @pytest.mark.parametrize("student", ["fresh", "static"])
 def test_lengths_to_do_with_are_trained_for(teacher: Path, tmp_path: Path, student: str):
     changes = {"student": student, "matryoshka": (4, 8), "even_weight": 0.0}
@@ -144,6 +157,7 @@ def test_too_few_texts_are_refused(teacher: Path, tmp_path: Path):
     ("changes", "message"),
     [
         ({"student": "static", "width": 64}, "width = 64, but the teacher's vectors have 32"),
+        ({"student": "whole", "width": 16}, "is as wide as the teacher"),
         ({"width": 16}, "a student made of the teacher's layers is as wide as the teacher"),
         ({"student": "fresh", "width": 15}, "n_heads = 2 does not divide the width 15"),
         ({"n_layers": 3}, "n_layers = 3, but the model has 2 layers"),

@@ -13,7 +13,7 @@ from longtale.data.synthetic import TOPICS, generated
 from longtale.errors import EncoderError
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.workshop.made import Made, read_made, warn_of_known_answers
-from longtale.recommend.workshop.trial import ALL, NEW, Trial
+from longtale.recommend.workshop.trial import ALL, NEW, SPOILT, Trial
 from longtale.recommend.workshop.verdict import Verdict
 
 
@@ -88,6 +88,28 @@ def test_a_smaller_model_is_worth_it_where_it_keeps_up(
     same = Verdict.of(sighted, sighted, trial.folds, rng, aim="smaller")
     assert same.sentence() == "worth it: 100.0% of nDCG@10 on new items is kept"
     assert not Verdict.of(sighted, blind, trial.folds, rng, aim="smaller").is_worth_it
+
+
+def test_a_hardened_model_is_worth_it_where_it_sees_through_spoilt_texts(
+    dataset: Dataset, rng: np.random.Generator
+) -> None:
+    trial = Trial.of(dataset, LongtaleSettings(), "refit", is_spoilt=True)
+    found = trial.judged(TopicEncoder(0.1))
+    as_good = {**found, SPOILT: found[NEW]}
+    same = Verdict.of(found, found, trial.folds, rng, aim="smaller")
+    better = Verdict.of(found, as_good, trial.folds, rng, aim="smaller")
+    clean, spoilt = (c for c in better.changes if c.slice in (NEW, SPOILT))
+    assert spoilt.before < clean.before == spoilt.after
+    assert not same.is_worth_it
+    assert better.is_worth_it
+    assert better.sentence().endswith("nDCG@10 on new items, texts spoilt")
+
+
+def test_a_student_does_not_read_what_judges_it(trial: Trial) -> None:
+    hidden = np.flatnonzero(trial.folds[NEW].ranked)
+    judges = [trial.texts[row] for row in hidden]
+    assert sorted(trial.known_texts + judges) == sorted(trial.texts)
+    assert 0 < len(judges) < len(trial.texts)
 
 
 def test_training_is_stopped_by_a_score_that_reads_only_what_it_needs(trial: Trial) -> None:

@@ -163,6 +163,16 @@ def usual_perturbations(
     }
 
 
+def beginnings(texts: Sequence[str]) -> list[str]:
+    """Give the first field of each text, such as a title: what may be put into other texts.
+
+    Example:
+        >>> beginnings(["Heat. Crime, drama. A thief and a detective"])
+        ['Heat.']
+    """
+    return [_FIELD_END.split(text, maxsplit=1)[0] for text in texts]
+
+
 def spoilt(
     texts: Sequence[str],
     rng: np.random.Generator,

@@ -23,6 +23,7 @@ from longtale import log
 from longtale.arrays import Floats, unit_rows
 from longtale.errors import DataError, SettingsError
 from longtale.language.adapters import add_adapter, merge_adapter
+from longtale.language.adversarial.perturbations import beginnings, spoilt, usual_perturbations
 from longtale.language.model import (
     encoded,
     n_weights,
@@ -52,8 +53,8 @@ class Distilled:
 
     Args:
         trained: steps and curve.
-        n_read: texts and pieces that were learned from.
-        n_held_out: texts that judged; none of them was learned from.
+        n_read: texts, pieces and spoilt copies that were learned from.
+        n_held_out: texts and spoilt copies that judged; none of them was learned from.
         cosine: mean cosine of student and teacher on them.
         cosine_before: the same before the first step.
         even_cosine: the same when directions are made to count alike.
@@ -83,8 +84,11 @@ def distil(
 ) -> Distilled:
     """Teach a small encoder what a large one says of texts, and write it.
 
-    A tenth of the texts is held out and judges. What `out` holds can be named as `encode.model`; a
-    static student answers without torch, any other one once its graph was exported.
+    A tenth of the texts is held out and judges, spoilt ones too where spoilt ones are learned from:
+    so a model comes to see through them (stability training, Zheng et al. 2016, arXiv:1604.04326;
+    against typing errors in search Zhuang and Zuccon 2022, arXiv:2204.00716). What `out` holds can
+    be named as `encode.model`; a static student answers without torch, any other one once its graph
+    was exported.
 
     Args:
         folder: the teacher.
@@ -145,9 +149,9 @@ class _Lesson:
     """What is read, and what the teacher says of it.
 
     Args:
-        read: texts and pieces to learn from.
-        targets: float32 (n, D), the teacher's unit vectors of them.
-        held_out: texts that judge.
+        read: texts, pieces and spoilt copies to learn from.
+        targets: float32 (n, D), the teacher's unit vectors of them, of copies those of the whole.
+        held_out: texts that judge, and a spoilt copy of each where such are learned from.
         right: float32 (m, D), the teacher's unit vectors of them.
         directions: float32 (D', D), how wider vectors of the teacher were narrowed.
     """
@@ -177,13 +181,19 @@ class _Lesson:
         order = rng.permutation(len(known))
         n_held_out = min(max(1, round(_HELD_OUT * len(known))), _MOST_HELD_OUT)
         held_out = [known[row] for row in order[:n_held_out]]
-        read = [known[row] for row in order[n_held_out:]]
-        read += pieces_of(read, settings.pieces, rng)
+        whole = [known[row] for row in order[n_held_out:]]
+        read = whole + pieces_of(whole, settings.pieces, rng)
         said = _said(teacher, [*held_out, *read], checkpoints, stages)
         right, targets, directions = said[:n_held_out], said[n_held_out:], None
-        if settings.width is not None and settings.student != "layers":
+        if settings.width is not None and settings.student in ("fresh", "static"):
             directions = main_directions(targets, settings.width)
             right, targets = (unit_rows(vectors @ directions) for vectors in (right, targets))
+        for _ in range(settings.spoilt):
+            read += _spoilt(whole, rng)
+            targets = np.concatenate([targets, targets[: len(whole)]])
+        if settings.spoilt:
+            held_out += _spoilt(held_out, rng)
+            right = np.concatenate([right, right])
         return cls(read, targets, held_out, right, directions)
 
     def likeness(self, student: SentenceTransformer) -> tuple[float, float]:
@@ -200,6 +210,10 @@ class _Lesson:
     def as_dataset(self) -> Dataset:
         """Give texts with the rows of their targets."""
         return Dataset.from_dict({"text": list(self.read), "label": list(range(len(self.read)))})
+
+
+def _spoilt(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
+    return spoilt(texts, rng, share=1.0, perturbations=usual_perturbations(beginnings(texts)))
 
 
 def _said(

@@ -9,16 +9,17 @@ from pydantic import Field
 from longtale.language.settings import TrainingSettings
 from longtale.settings import Settings
 
-Student = Literal["layers", "fresh", "static"]
+Student = Literal["layers", "whole", "fresh", "static"]
 
 
 class DistilSettings(TrainingSettings):
     """How a small encoder learns to say what a large one says."""
 
     student: Student = "layers"
-    """`layers` begins as some of the teacher's layers, `fresh` as a new model with the teacher's
-    words, `static` is a vector for each word and no layer at all: it is found by least squares, and
-    trains on only where there are very many texts or lengths to do with (`matryoshka`)."""
+    """`layers` begins as some of the teacher's layers, `whole` as all of it, to be hardened
+    (`spoilt`), `fresh` as a new model with the teacher's words, `static` is a vector for each word
+    and no layer at all: it is found by least squares, and trains on only where there are very many
+    texts or lengths to do with (`matryoshka`)."""
     layers: tuple[int, ...] = ()
     """Which of the teacher's layers the student begins with, the lowest is 0; empty takes the
     `n_layers` that together stay nearest to the teacher."""
@@ -31,6 +32,10 @@ class DistilSettings(TrainingSettings):
     pieces: int = Field(default=0, ge=0)
     """How many pieces of each text, of random place and length, are learned from besides the whole:
     what people type is shorter than what describes an item."""
+    spoilt: int = Field(default=0, ge=0)
+    """How many copies of each text, spoilt by typing errors, cuts, other wordings or foreign titles
+    put in, are learned from besides the whole. The teacher reads the whole one: the student learns
+    to say the same of all."""
     even_weight: float = Field(default=1.0, ge=0)
     """Weight of being like the teacher when all directions are made to count more alike, as the
     whitening of item vectors does."""

@@ -86,6 +86,8 @@ def new_student(
             "the teacher; take student = fresh or static"
         )
     student = deepcopy(teacher)
+    if settings.student == "whole":
+        return student
     kept = settings.layers
     if not kept:
         kept = choose_layers(teacher, texts[:_SAMPLE], settings.n_layers)

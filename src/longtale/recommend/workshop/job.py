@@ -18,6 +18,7 @@ from longtale.encode.encoder import HASHED, make_encoder
 from longtale.encode.model_folder import find_model
 from longtale.errors import SettingsError
 from longtale.evaluate.accuracy import TargetRanks
+from longtale.language.shrink.settings import DistilSettings
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.workshop.made import Made, warn_of_known_answers
@@ -93,6 +94,11 @@ class Order:
     protocol: ProtocolName
     aim: Aim = "better"
 
+    def trial(self, dataset: Dataset) -> Trial:
+        """Cut a dataset into what may be learned from, and what judges."""
+        is_spoilt = isinstance(self.own, DistilSettings) and self.own.spoilt > 0
+        return Trial.of(dataset, self.settings, self.protocol, is_spoilt=is_spoilt)
+
     @property
     def new(self) -> Path:
         """Where the new model is written until it is whole."""
@@ -147,7 +153,7 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
         SplitError: there are too few events to judge by.
     """
     start = order.begun()
-    trial = Trial.of(dataset, order.settings, order.protocol)
+    trial = order.trial(dataset)
     n_items = dataset.n_items
     with cost.stage("judge before", total=n_items) as advance:
         before = trial.judged(make_encoder(order.settings.encode), advance)
@@ -169,7 +175,7 @@ def is_helper() -> bool:
 
 def help_with(order: Order, dataset: Dataset, work: Work) -> None:
     """Train along with the first process, which judges and keeps what comes of it."""
-    trial = Trial.of(dataset, order.settings, order.protocol)
+    trial = order.trial(dataset)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / order.out.name
         start = find_model(order.settings.encode.model)

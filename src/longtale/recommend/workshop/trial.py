@@ -20,19 +20,23 @@ from longtale.data.dataset import Dataset
 from longtale.data.splits.split import Fold, ProtocolName, Split, split
 from longtale.encode.whiten import Whitening
 from longtale.evaluate.accuracy import TargetRanks, ndcg
+from longtale.language.adversarial.perturbations import spoilt, usual_perturbations
 from longtale.models.semantic import SemanticRetriever
 from longtale.recommend.item_vectors import ItemVectors, texts_of
 from longtale.recommend.refine import CUTOFF, ranks_of
 from longtale.recommend.settings import LongtaleSettings
 from longtale.seeds import generator
 
-NEW, ALL = "new items", "all items"
-"""Slices: hidden items ranked among themselves; what people chose next among all items."""
+NEW, ALL, SPOILT = "new items", "all items", "new items, texts spoilt"
+"""Slices: hidden items ranked among themselves; what people chose next among all items; the first
+again, with the hidden items' texts spoilt, each in one of the usual ways."""
 _ASKED = 2048
 """At most so many requests judge each slice."""
 _STOPPING = 256
 """So many requests stop a training, by the last items of their histories."""
 _LAST = 10
+_N_POPULAR = 20
+"""Items whose titles are put into others' texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +57,20 @@ class Trial:
 
     @classmethod
     def of(
-        cls, dataset: Dataset, settings: LongtaleSettings, protocol: ProtocolName | str
+        cls,
+        dataset: Dataset,
+        settings: LongtaleSettings,
+        protocol: ProtocolName | str,
+        *,
+        is_spoilt: bool = False,
     ) -> Trial:
         """Cut a dataset.
+
+        Args:
+            dataset: all that is known.
+            settings: how items are cut, read and compared.
+            protocol: what stays unknown.
+            is_spoilt: whether spoilt texts judge, too.
 
         Raises:
             SplitError: there are too few events.
@@ -64,6 +79,8 @@ class Trial:
         hidden = split(cut.validation.train, ProtocolName.COLD_ITEMS, settings.split)
         rng = generator(settings.split.seed, "workshop")
         folds = {NEW: _some(hidden.test, _ASKED, rng), ALL: _some(cut.validation, _ASKED, rng)}
+        if is_spoilt:
+            folds[SPOILT] = folds[NEW]
         return cls.on(hidden, folds, settings)
 
     @classmethod
@@ -85,19 +102,28 @@ class Trial:
         """The text of each item as the encoder reads it, N."""
         return texts_of(self.train.catalog, self.settings.encode.prompt)
 
+    @property
+    def known_texts(self) -> list[str]:
+        """The texts of the items that do not judge: tomorrow's new items are not read today."""
+        is_new = self._hidden(self.folds[NEW])
+        return [self.texts[row] for row in np.flatnonzero(~is_new)]
+
     def judged(
         self, encoder: TextEncoder, on_progress: OnProgress = None
     ) -> dict[str, TargetRanks]:
         """Give where the semantic retriever puts the targets of each slice."""
         settings = self.settings
-        vectors = ItemVectors.fit(
+        items = ItemVectors.fit(
             self.train.catalog,
             encoder,
             prompt=settings.encode.prompt,
             whitening=settings.encode.whitening,
             on_progress=on_progress,
-        ).vectors
-        return {name: self._ranks(fold, vectors) for name, fold in self.folds.items()}
+        )
+        return {
+            name: self._ranks(fold, self._spoilt(items) if name == SPOILT else items.vectors)
+            for name, fold in self.folds.items()
+        }
 
     def stopping_score(self, encode: Encode) -> float:
         """Give nDCG@10 of the requests that stop a training; only their own items are encoded.
@@ -106,7 +132,7 @@ class Trial:
             encode: gives float32 (n, D) unit rows of n texts.
         """
         fold = self.stopping
-        is_read = self._is_hidden.copy()
+        is_read = self._hidden(fold).copy()
         is_read[fold.queries.histories.items] = True
         rows = np.flatnonzero(is_read)
         found = encode([self.texts[row] for row in rows])
@@ -115,10 +141,24 @@ class Trial:
         vectors[rows] = whitening.apply(found)
         return float(np.nanmean(ndcg(self._ranks(fold, vectors), CUTOFF)))
 
-    @property
-    def _is_hidden(self) -> Mask:
-        ranked = self.stopping.ranked
-        return np.zeros(self.train.n_items, dtype=np.bool_) if ranked is None else ranked
+    def _spoilt(self, items: ItemVectors) -> Floats:
+        """Give the vectors of all items, those of the hidden ones by spoilt texts."""
+        rows = np.flatnonzero(self._hidden(self.folds[SPOILT]))
+        titles, counts = self.train.catalog.titles(), self.train.item_counts
+        popular = [titles[row] for row in np.argsort(-counts, kind="stable")[:_N_POPULAR]]
+        texts = spoilt(
+            [self.texts[row] for row in rows],
+            generator(self.settings.split.seed, "spoilt texts"),
+            share=1.0,
+            perturbations=usual_perturbations(popular),
+        )
+        vectors = items.vectors.copy()
+        vectors[rows] = items.whitening.apply(items.encoder.encode(texts))
+        return vectors
+
+    def _hidden(self, fold: Fold) -> Mask:
+        none = np.zeros(self.train.n_items, dtype=np.bool_)
+        return none if fold.ranked is None else fold.ranked
 
     def _ranks(self, fold: Fold, vectors: Floats) -> TargetRanks:
         retriever = SemanticRetriever.fit(self.train, self.settings.models.semantic, vectors)

@@ -11,7 +11,6 @@ from longtale.encode.exported import export_encoder
 from longtale.language.shrink.settings import CompressSettings
 from longtale.recommend.cost import Cost
 from longtale.recommend.workshop.job import Order, encoder_of
-from longtale.recommend.workshop.trial import Trial
 from longtale.recommend.workshop.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def compressed(
     from longtale.language.shrink.compress import compress
 
     start = order.begun()
-    trial = Trial.of(dataset, order.settings, order.protocol)
+    trial = order.trial(dataset)
     texts = [text for text in trial.texts if text]
     with cost.stage("make variants", total=settings.n_variants) as advance:
         made = compress(

@@ -13,7 +13,7 @@ from longtale.data.splits.folds import Fold
 from longtale.evaluate.accuracy import TargetRanks, ndcg, ndcg_parts
 from longtale.evaluate.intervals import crossed_interval
 from longtale.recommend.refine import CUTOFF
-from longtale.recommend.workshop.trial import ALL, NEW
+from longtale.recommend.workshop.trial import ALL, NEW, SPOILT
 
 Aim = Literal["better", "smaller"]
 """Whether a model is to become better, or smaller and as good."""
@@ -68,6 +68,12 @@ class Change:
         """What the change brought."""
         return self.after - self.before
 
+    def gain(self) -> str:
+        """Say what it brought, and how sure that is."""
+        return (
+            f"{self.difference:+.4f} ({self.low:+.4f} to {self.high:+.4f}) nDCG@10 on {self.slice}"
+        )
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -105,18 +111,22 @@ class Verdict:
 
     @property
     def is_worth_it(self) -> bool:
-        """Whether new items surely gained and others did not lose; if smaller, if it kept up."""
+        """Whether new items surely gained and others did not lose.
+
+        Of a smaller model, whether it kept up; and where texts were spoilt, surely gained there.
+        """
         if self.aim == "smaller":
-            return self.kept >= KEPT
+            return self.kept >= KEPT and all(each.low > 0 for each in self._hardened)
         return self._slice(NEW).low > 0 and self._slice(ALL).high >= 0
 
     def sentence(self) -> str:
         """Say in one line whether it was worth it."""
         worth = "worth it" if self.is_worth_it else "not worth it"
         if self.aim == "smaller":
-            return f"{worth}: {self.kept:.1%} of nDCG@10 on {NEW} is kept"
+            said = [f"{worth}: {self.kept:.1%} of nDCG@10 on {NEW} is kept"]
+            return "; ".join(said + [each.gain() for each in self._hardened])
         new = self._slice(NEW)
-        gain = f"{new.difference:+.4f} ({new.low:+.4f} to {new.high:+.4f}) nDCG@10 on {NEW}"
+        gain = new.gain()
         if self.is_worth_it:
             return f"{worth}: {gain}"
         if new.low > 0:
@@ -127,6 +137,10 @@ class Verdict:
         """Give plain values."""
         changes = [{**asdict(change), "difference": change.difference} for change in self.changes]
         return {"changes": changes, "worth_it": self.is_worth_it, "verdict": self.sentence()}
+
+    @property
+    def _hardened(self) -> list[Change]:
+        return [change for change in self.changes if change.slice == SPOILT]
 
     def _slice(self, name: str) -> Change:
         return next(change for change in self.changes if change.slice == name)

@@ -103,7 +103,7 @@ def _distilled(settings: DistilSettings, desk: Desk) -> dict[str, Any]:
 
     found = distil(
         desk.start,
-        desk.trial.texts,
+        desk.trial.known_texts,
         settings,
         out=desk.out,
         checkpoints=desk.checkpoints,
