@@ -91,6 +91,7 @@ def test_the_loss_is_the_plain_one_plus_the_distance_of_each_column(encoder: Pat
         BalancedLoss(plain, 3.0)(features(model), labels),
         plain(features(model), None) + 3.0 * sum(distances),
     )
+    assert not model._forward_hooks
 
 
 def test_texts_without_groups_are_refused(encoder: Path) -> None:
