@@ -69,6 +69,24 @@ def test_pretrain_reads_the_catalogue(tiny_films, longtale):
 
 
 @pytest.mark.torch
+def test_what_a_tracker_drew_lies_beside_the_model(tiny_films, longtale):
+    pytest.importorskip("tensorboard")
+    few = ("--set", "language.distil.epochs=1", "--set", "language.distil.batch_size=4")
+    ran = longtale("distil", *few, "--set", 'language.distil.track=["tensorboard"]')
+    assert ran.code == 0, ran.out + ran.err
+    assert list((tiny_films / "encoders/distil/runs").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.torch
+def test_a_tracker_that_is_not_installed_is_named(tiny_films, longtale, monkeypatch):
+    monkeypatch.setattr("longtale.recommend.workshop.works.find_spec", lambda name: None)
+    ran = longtale("finetune", "--set", 'language.finetune.track=["mlflow"]')
+    assert ran.code == 2
+    assert "pip install mlflow" in ran.err
+    assert not (tiny_films / "encoders").exists()
+
+
+@pytest.mark.torch
 def test_distil_leaves_a_smaller_model(tiny_films, longtale):
     few = ("--set", "language.distil.epochs=1", "--set", "language.distil.batch_size=4")
     ran = longtale("distil", "--json", *few)

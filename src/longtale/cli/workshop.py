@@ -98,19 +98,20 @@ def ordered(
 
     Raises:
         MissingExtraError: the job cannot be done here, or not be put into the settings.
-        SettingsError: there is no settings file, or it or a change is not allowed.
+        SettingsError: there is no settings file, it or a change is not allowed, or a tracker is
+            not installed.
     """
     from longtale.data.splits.split import ProtocolName
     from longtale.recommend.workshop.job import Order
-    from longtale.recommend.workshop.works import require_extra
+    from longtale.recommend.workshop.works import require_packages
 
-    require_extra()
     if use:
         require_tomlkit("--use")
     project = open_project(config, changes)
     language = project.settings.language
     folder = project.folder / language.out / job if out is None else out
     own = getattr(language, job)
+    require_packages(own)
     return project, Order(job, project.settings, own, folder, ProtocolName(protocol), aim)
 
 

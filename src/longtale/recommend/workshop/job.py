@@ -27,6 +27,9 @@ from longtale.recommend.workshop.verdict import Aim, Verdict
 from longtale.seeds import generator
 from longtale.settings import Settings
 
+_CURVES = "runs"
+"""Folder of what TensorBoard draws: beside the checkpoints, in the end beside the model."""
+
 
 @dataclass(frozen=True, eq=False)
 class Desk:
@@ -163,6 +166,8 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
         after = trial.judged(encoder_of(order.new, order.settings), advance)
     verdict = order.judge(before, after, trial)
     order.sign(order.new, verdict, dataset)
+    if (checkpoints / _CURVES).is_dir():
+        shutil.move(checkpoints / _CURVES, order.new / _CURVES)
     order.put()
     shutil.rmtree(checkpoints.parent, ignore_errors=True)
     return Finished(order.job, order.out, verdict, facts, cost.as_dict())

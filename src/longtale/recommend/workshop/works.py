@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from longtale.arrays import Rows
 from longtale.encode.encoder import make_encoder
-from longtale.errors import MissingExtraError
+from longtale.errors import MissingExtraError, SettingsError
 from longtale.language.contrastive.settings import ContrastiveSettings
 from longtale.language.pretrain.settings import PretrainSettings
 from longtale.language.shrink.settings import DistilSettings
@@ -27,11 +28,12 @@ _NEAR = 50
 _ROWS_AT_ONCE = 512
 
 
-def require_extra() -> None:
-    """See that a job can be done here.
+def require_packages(settings: Settings) -> None:
+    """See that a job with these settings can be done here.
 
     Raises:
         MissingExtraError: the extra `language` is not installed.
+        SettingsError: a tracker's package is not.
     """
     try:
         import accelerate  # noqa: F401
@@ -41,6 +43,12 @@ def require_extra() -> None:
         raise MissingExtraError(
             str(error.name), extra="language", purpose="training a language model"
         ) from None
+    missing = [name for name in getattr(settings, "track", ()) if find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"track names {missing[0]}, whose package is not installed; install it with: "
+            f"pip install {missing[0]}, or take it out of track"
+        )
 
 
 def work_of(settings: Settings) -> Work:
