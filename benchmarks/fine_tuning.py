@@ -37,6 +37,7 @@ from longtale.recommend.refine import ranks_of
 from longtale.recommend.settings import LongtaleSettings
 from longtale.recommend.train import train
 from longtale.recommend.workshop.job import Desk
+from longtale.recommend.workshop.made import Made
 from longtale.recommend.workshop.trial import NEW, Trial
 from longtale.recommend.workshop.works import work_of
 from longtale.seeds import generator
@@ -99,6 +100,8 @@ def one_seed(
         told = work_of(own.model_copy(update={"seed": seed}))(desk)
         spent = time.process_time() - begun
         print(f"seed {seed}: {told['n_steps']} steps, best after {told['n_best']}", flush=True)
+        protocol = ProtocolName.COLD_ITEMS.value
+        Made("finetune", settings.encode.model, protocol, "", {}, {}, trial.unmet).write(desk.out)
         tuned = with_model(settings, str(desk.out))
         found |= of_vectors("tuned", trial, make_encoder(tuned.encode).encode(trial.texts))
         if has_blend:

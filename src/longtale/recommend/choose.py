@@ -46,6 +46,7 @@ from longtale.recommend.cost import Cost
 from longtale.recommend.item_vectors import ItemVectors
 from longtale.recommend.refine import refined
 from longtale.recommend.settings import LongtaleSettings, ModelsSettings, SlateSettings
+from longtale.recommend.workshop.made import unmet_by
 from longtale.seeds import dealt, generator
 from longtale.stages import Advance
 
@@ -191,13 +192,17 @@ def _fit_new_items(
 ) -> GatedBlend:
     """Hide some items from all sources, and learn how to rank them beside the others.
 
+    An encoder that learned from what people chose would know them; so it is those that it has not
+    met, where there are any.
     What reads descriptions is fitted again without them. The others fall silent about them, as
     about all that nobody has met, and so get no weight there.
     """
     rng = generator(settings.split.seed, "hidden items")
     touched = np.flatnonzero(fitting.dataset.item_counts)
     hidden = np.zeros(fitting.dataset.n_items, dtype=np.bool_)
-    hidden[rng.permutation(touched)[: round(_HIDDEN * len(touched))]] = True
+    unmet = unmet_by(settings.encode.model, fitting.dataset.catalog)
+    pool = touched[unmet[touched]] if unmet[touched].any() else touched
+    hidden[rng.permutation(pool)[: round(_HIDDEN * len(touched))]] = True
     if not settings.blend.new_items_price or not hidden.any():
         return blender
     world = without_items(fitting.dataset, hidden)

@@ -18,10 +18,12 @@ from longtale.encode.encoder import HASHED, make_encoder
 from longtale.encode.model_folder import find_model
 from longtale.errors import SettingsError
 from longtale.evaluate.accuracy import TargetRanks
+from longtale.language.contrastive.settings import ContrastiveSettings
+from longtale.language.pretrain.settings import PretrainSettings
 from longtale.language.shrink.settings import DistilSettings
 from longtale.recommend.cost import Cost
 from longtale.recommend.settings import LongtaleSettings
-from longtale.recommend.workshop.made import Made, warn_of_known_answers
+from longtale.recommend.workshop.made import Made, read_made, warn_of_known_answers
 from longtale.recommend.workshop.trial import Trial
 from longtale.recommend.workshop.verdict import Aim, Verdict
 from longtale.seeds import generator
@@ -131,8 +133,12 @@ class Order:
         rng = generator(self.settings.split.seed, "workshop verdict")
         return Verdict.of(before, after, trial.folds, rng, aim=self.aim)
 
-    def sign(self, folder: Path, verdict: Verdict, dataset: Dataset) -> None:
+    def sign(self, folder: Path, verdict: Verdict, dataset: Dataset, trial: Trial) -> None:
         """Write into a new model how it was made."""
+        start = read_made(self.settings.encode.model)
+        unmet = None if start is None else start.unmet
+        if isinstance(self.own, PretrainSettings | ContrastiveSettings):  # these read histories
+            unmet = [each for each in trial.unmet if unmet is None or each in set(unmet)]
         Made(
             job=self.job,
             start=self.settings.encode.model,
@@ -140,6 +146,7 @@ class Order:
             data=dataset.fingerprint,
             settings=self.own.model_dump(mode="json"),
             verdict=verdict.as_dict(),
+            unmet=unmet,
         ).write(folder)
 
     def put(self) -> None:
@@ -165,7 +172,7 @@ def finished(order: Order, dataset: Dataset, work: Work, cost: Cost) -> Finished
     with cost.stage("judge after", total=n_items) as advance:
         after = trial.judged(encoder_of(order.new, order.settings), advance)
     verdict = order.judge(before, after, trial)
-    order.sign(order.new, verdict, dataset)
+    order.sign(order.new, verdict, dataset, trial)
     if (checkpoints / _CURVES).is_dir():
         shutil.move(checkpoints / _CURVES, order.new / _CURVES)
     order.put()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from longtale.arrays import Mask
+from longtale.data.catalog import Catalog
 from longtale.data.splits.split import ProtocolName
 from longtale.errors import EncoderError
 from longtale.log import warn
@@ -26,6 +30,8 @@ class Made:
         data: fingerprint of the dataset.
         settings: of the job.
         verdict: what it brought.
+        unmet: ids of items that people chose and it has not learned from: by these can be told what
+            it makes of new ones. None where it has learned from nobody's choices.
     """
 
     job: str
@@ -34,6 +40,7 @@ class Made:
     data: str
     settings: Mapping[str, Any]
     verdict: Mapping[str, Any]
+    unmet: Sequence[str] | None = None
 
     def write(self, folder: Path) -> None:
         """Write it beside the model."""
@@ -56,6 +63,14 @@ def read_made(model: str) -> Made | None:
         raise EncoderError(
             f"'{file}' does not say how the model was made: {error}; make the model again"
         ) from None
+
+
+def unmet_by(model: str, catalog: Catalog) -> Mask:
+    """Say of which items a model has not learned from what people chose, bool (N,)."""
+    made = read_made(model)
+    if made is None or made.unmet is None:
+        return np.ones(len(catalog), dtype=np.bool_)
+    return catalog.items.ids.is_in(made.unmet).to_numpy()
 
 
 def warn_of_known_answers(model: str, protocol: ProtocolName | str) -> None:

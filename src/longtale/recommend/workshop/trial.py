@@ -108,6 +108,12 @@ class Trial:
         is_new = self._hidden(self.folds[NEW])
         return [self.texts[row] for row in np.flatnonzero(~is_new)]
 
+    @property
+    def unmet(self) -> list[str]:
+        """The ids of the items that `train` has hidden: those that judge, and those that stop."""
+        hidden = self._hidden(self.folds[NEW]) | self._hidden(self.stopping)
+        return [self.train.catalog.items.ids[row] for row in np.flatnonzero(hidden).tolist()]
+
     def judged(
         self, encoder: TextEncoder, on_progress: OnProgress = None
     ) -> dict[str, TargetRanks]:

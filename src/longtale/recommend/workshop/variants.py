@@ -50,7 +50,7 @@ def compressed(
         for variant in made:
             after = trial.judged(encoder_of(variant.folder, order.settings), advance)
             verdict = order.judge(before, after, trial)
-            order.sign(variant.folder, verdict, dataset)
+            order.sign(variant.folder, verdict, dataset, trial)
             found.append(Judged(variant, verdict))
     order.put()
     return found
