@@ -1,133 +1,85 @@
-"""A term of the loss that draws the means of groups together."""
+"""A penalty that gives groups the places that people choose them for."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-import torch
-from datasets import Dataset
-from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from tests.language.tiny import tiny_encoder
+from longtale.data.interactions import Histories
+from longtale.errors import DataError, SettingsError
+from longtale.language.bias.penalty import Penalty
+from longtale.language.bias.report import bias_report, price
 
-from longtale.errors import DataError
-from longtale.language.adversarial.embeddings import hardened
-from longtale.language.adversarial.settings import AdversarialSettings
-from longtale.language.bias.penalty import BalancedLoss, group_distance
-from longtale.language.model import open_model, set_dropout
-from longtale.language.settings import TrainingSettings
-from longtale.language.training import arguments, optimizer_of, trained
-
-pytestmark = pytest.mark.torch
-ANCHORS = ["steel nails", "steel screws", "glue for wood", "wood and paper"]
-OTHERS = ["screws", "nails of steel", "paper glue", "paper"]
-LABELS = [[0, 0], [0, 0], [-1, -1], [-1, -1]]
+B, N, K = 400, 30, 5
+FIRST = np.arange(N) % 3 == 0
+LARGE = np.arange(N) < 12
 
 
-def drawn(n: int, shift: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    vectors = torch.randn((n, 4), generator=generator, dtype=torch.float64)
-    groups = torch.arange(n) % 2
-    vectors[groups == 1, 0] += shift
-    return vectors, groups
+def world(seed: int, lifts: dict[str, float]) -> tuple[np.ndarray, Histories]:
+    """Requests that choose by a taste of which scores know a part, and lift some groups."""
+    rng = np.random.default_rng(seed)
+    taste = rng.normal(size=(B, N))
+    chosen = np.argsort(-taste, axis=1)[:, :2]
+    scores = taste + rng.normal(size=(B, N))
+    for name, mask in {"first": FIRST, "large": LARGE}.items():
+        scores += lifts.get(name, 0.0) * mask
+    return scores.astype(np.float32), Histories.of(chosen.tolist())
 
 
-def test_the_distance_equals_the_mean_over_pairs_of_different_rows() -> None:
-    vectors, groups = drawn(9, 1.0)
-    a, b = vectors[groups == 0], vectors[groups == 1]
+def over(scores: np.ndarray, targets: Histories, mask: np.ndarray) -> float:
+    """Count by hand by how much a group stands in more places than it is chosen for."""
+    shown = np.argsort(-scores, axis=1)[:, :K]
+    return float(mask[shown].mean() - mask[targets.items].mean())
 
-    def inside(rows: torch.Tensor) -> float:
-        pairs = [(i, j) for i in range(len(rows)) for j in range(len(rows)) if i != j]
-        return float(np.mean([float(rows[i] @ rows[j]) for i, j in pairs]))
 
-    across = float(np.mean([float(x @ y) for x in a for y in b]))
-    assert float(group_distance(vectors, groups)) == pytest.approx(
-        inside(a) + inside(b) - 2 * across
+def test_the_gap_is_closed_for_other_requests_and_accuracy_gains() -> None:
+    known, judging = world(0, {"large": 1.0}), world(1, {"large": 1.0})
+    penalty = Penalty.fit(*known, {"large": LARGE}, k=K)
+    assert penalty.fines["large"] == pytest.approx(1.0, abs=0.15)
+    after = penalty.apply(judging[0])
+    assert over(*judging, LARGE) > 0.2
+    assert abs(over(after, judging[1], LARGE)) < 0.03
+    rng = np.random.default_rng(0)
+    assert price(judging[0], after, judging[1], rng=rng, k=K).low > 0
+    (group,) = bias_report(after, judging[1], {"large": LARGE}, rng=rng, k=K).groups
+    assert group.over_relevant.value == pytest.approx(over(after, judging[1], LARGE))
+
+
+def test_groups_that_share_items_are_fined_each_for_itself() -> None:
+    known = world(0, {"first": 0.8, "large": -0.6})
+    penalty = Penalty.fit(*known, {"first": FIRST, "large": LARGE}, k=K)
+    assert penalty.fines["first"] == pytest.approx(0.8, abs=0.15)
+    assert penalty.fines["large"] == pytest.approx(-0.6, abs=0.15)
+    after = penalty.apply(known[0])
+    assert abs(over(after, known[1], FIRST)) < 0.01
+    assert abs(over(after, known[1], LARGE)) < 0.01
+
+
+def test_strength_takes_a_part_of_it() -> None:
+    known = world(0, {"large": 1.0})
+    whole, half, none = (
+        Penalty.fit(*known, {"large": LARGE}, k=K, strength=strength) for strength in (1, 0.5, 0)
     )
+    assert half.fines["large"] == pytest.approx(whole.fines["large"] / 2)
+    np.testing.assert_array_equal(none.apply(known[0]), known[0])
 
 
-def test_the_distance_of_few_rows_is_right_in_the_mean() -> None:
-    for shift in (0.0, 2.0):
-        found = [float(group_distance(*drawn(6, shift, seed))) for seed in range(2000)]
-        assert np.mean(found) == pytest.approx(shift**2, abs=0.15)
+def test_what_takes_no_part_still_takes_none() -> None:
+    scores, targets = world(0, {"large": 1.0})
+    scores[:, ~FIRST & LARGE] = np.nan
+    targets = Histories.of([[0]] * (B // 2) + [[29]] * (B // 2))
+    penalty = Penalty.fit(scores, targets, {"large": LARGE}, k=K)
+    after = penalty.apply(scores)
+    np.testing.assert_array_equal(np.isnan(after), np.isnan(scores))
+    shown = np.argsort(-np.nan_to_num(after, nan=-np.inf), axis=1)[:, :K]
+    assert LARGE[shown].mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_rows_of_no_group_are_among_the_others() -> None:
-    vectors, groups = drawn(8, 2.0)
-    named = group_distance(vectors, groups)
-    torch.testing.assert_close(group_distance(vectors, torch.where(groups == 1, 1, -1)), named)
-    assert float(group_distance(vectors, torch.full((8,), -1))) == 0
-    assert float(group_distance(vectors, torch.arange(8))) == 0
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_encoder(tmp_path_factory.mktemp("tiny"), [*ANCHORS, *OTHERS])
-
-
-def opened(encoder: Path) -> Any:
-    model = open_model(encoder)
-    set_dropout(model, 0.0)
-    return model
-
-
-def features(model: Any) -> list[dict[str, Any]]:
-    return [dict(model.tokenize(texts)) for texts in (ANCHORS, OTHERS)]
-
-
-def test_the_loss_is_the_plain_one_plus_the_distance_of_each_column(encoder: Path) -> None:
-    model, labels = opened(encoder), torch.tensor(LABELS)
-    plain = MultipleNegativesRankingLoss(model)
-    distances = [
-        group_distance(model(each)["sentence_embedding"], own)
-        for each, own in zip(features(model), labels.T, strict=True)
-    ]
-    torch.testing.assert_close(
-        BalancedLoss(plain, 3.0)(features(model), labels),
-        plain(features(model), None) + 3.0 * sum(distances),
-    )
-    assert not model._forward_hooks
-
-
-def test_texts_without_groups_are_refused(encoder: Path) -> None:
-    model = opened(encoder)
-    loss = BalancedLoss(MultipleNegativesRankingLoss(model), 1.0)
-    with pytest.raises(DataError, match="no labels for 2 columns"):
-        loss(features(model))
-    with pytest.raises(DataError, match=r"shape \(4,\) for 2 columns"):
-        loss(features(model), torch.zeros(4))
-
-
-@pytest.mark.parametrize("kind", ["none", "fgm"])
-def test_training_brings_the_groups_together_hardened_or_not(
-    encoder: Path, tmp_path: Path, kind: str
-) -> None:
-    asked = TrainingSettings(batch_size=4, epochs=15, learning_rate=5e-3, n_evaluations=1)
-    left = {}
-    for strength in (0.0, 5.0):
-        model = opened(encoder)
-        balanced = BalancedLoss(MultipleNegativesRankingLoss(model), strength)
-        trainer = SentenceTransformerTrainer(
-            model,
-            arguments(
-                SentenceTransformerTrainingArguments,
-                asked,
-                tmp_path / str(strength),
-                n_examples=4,
-                metric=None,
-            ),
-            train_dataset=Dataset.from_dict(
-                {"anchor": ANCHORS, "positive": OTHERS, "label": LABELS}
-            ),
-            loss=hardened(balanced, AdversarialSettings.parse({"kind": kind})),
-            optimizer_cls_and_kwargs=optimizer_of(asked),
-        )
-        trained(trainer, asked)
-        own = torch.tensor(model.encode(ANCHORS))
-        left[strength] = float(group_distance(own, torch.tensor(LABELS)[:, 0]))
-    assert left[5.0] < 0.5 * left[0.0]
+def test_what_cannot_be_found_is_refused() -> None:
+    scores, targets = world(0, {})
+    with pytest.raises(SettingsError, match="strength is 2; expected 0 to 1"):
+        Penalty.fit(scores, targets, {"large": LARGE}, strength=2)
+    with pytest.raises(DataError, match="nothing was chosen"):
+        Penalty.fit(scores, Histories.of([[]] * B), {"large": LARGE})
+    with pytest.raises(DataError, match="group 'all' holds 30 of 30 items"):
+        Penalty.fit(scores, targets, {"all": np.ones(N, dtype=np.bool_)})

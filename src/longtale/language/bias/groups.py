@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from longtale.arrays import Mask, Rows
+from longtale.arrays import Mask
 from longtale.errors import DataError
 
 Groups = Mapping[str, Mask]
@@ -58,11 +58,3 @@ def checked(groups: Groups, n_items: int) -> dict[str, Mask]:
                 "inside and outside of it"
             )
     return dict(groups)
-
-
-def membership(groups: Groups, n_items: int) -> Rows:
-    """Give the number of each item's group, int32 (N,): of the first one it is in, -1 in none."""
-    numbers = np.full(n_items, -1, dtype=np.int32)
-    for number, mask in reversed(list(enumerate(checked(groups, n_items).values()))):
-        numbers[mask] = number
-    return numbers

@@ -1,93 +1,107 @@
-"""A term of the loss that draws the means of groups together; needs torch."""
+"""A penalty on the scores of groups that stand in more places than people choose them for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
-from longtale.errors import DataError
+from longtale.arrays import Floats, Mask, top_k
+from longtale.data.interactions import Histories
+from longtale.errors import DataError, SettingsError
+from longtale.language.bias.groups import Groups, checked
 
-
-def group_distance(vectors: Tensor, groups: Tensor) -> Tensor:
-    """Give how far the means of groups lie from those of all others, squared, mean over groups.
-
-    For a group a and all others b of a batch, with x·y averaged over pairs of different rows,
-
-        |mean_a - mean_b|² ≈ <x·x'>_aa + <x·x'>_bb - 2 <x·x'>_ab
-
-    which is right in the mean also for a few rows, where the distance of their means would be too
-    large by their scatter, and would shrink that (maximum mean discrepancy with a linear kernel,
-    Gretton et al. 2012). It may be a little below 0 by chance.
-
-    Args:
-        vectors: (B, D).
-        groups: int (B,), -1 is none, whose rows are among the others.
-
-    Returns:
-        a number; 0 where no group has two rows and two others.
-    """
-    products = vectors @ vectors.T
-    products = products - torch.diag(products.diagonal())
-    distances = []
-    for number in sorted(set(groups.tolist())):
-        own = (groups == number).to(products.dtype)
-        other, n, m = 1 - own, own.sum(), (1 - own).sum()
-        if number < 0 or n < 2 or m < 2:
-            continue
-        inside = own @ products @ own / (n * (n - 1)) + other @ products @ other / (m * (m - 1))
-        distances.append(inside - 2 * (own @ products @ other) / (n * m))
-    return torch.stack(distances).mean() if distances else 0.0 * products.sum()
+_ROUNDS = 3
+"""An item may be in several groups: what was found for one moves the others a little."""
+_HALVINGS = 16
 
 
-class BalancedLoss(nn.Module):
-    """Any loss of sentence-transformers plus strength · `group_distance` of each column of texts.
-
-    The vectors are overheard where the loss makes them: no pass is added. The column `label` of
-    the examples says to which group each text belongs, so the loss itself must need no labels, as
-    contrastive ones do not.
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """A fitted penalty: from each score is taken what the groups of its item are fined.
 
     Args:
-        loss: module with the encoder as `model`.
-        strength: how much the distance counts.
+        groups: by name, bool (N,).
+        fines: of each, in the unit of the scores; below 0 lifts the group.
     """
 
-    def __init__(self, loss: nn.Module, strength: float) -> None:
-        super().__init__()
-        self.loss = loss
-        self.strength = strength
+    groups: Groups
+    fines: Mapping[str, float]
 
-    @property
-    def model(self) -> Any:
-        """The encoder."""
-        inner: Any = self.loss
-        return inner.model
+    @classmethod
+    def fit(
+        cls,
+        scores: Floats,
+        targets: Histories,
+        groups: Groups,
+        *,
+        strength: float = 1.0,
+        k: int = 10,
+    ) -> Self:
+        """Find the fines with which each group has the part of the places that it is chosen for.
 
-    def forward(
-        self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None
-    ) -> Tensor:
-        """Give the loss of a batch.
+        Of requests whose answers are known; others are to be judged with it. A group's part of the
+        first k places falls as its fine grows, so it is found by bisection, group after group. One
+        number for a whole group keeps the order within it, and what it costs is told by `price`.
 
         Args:
-            sentence_features: of each of C columns of B texts.
-            labels: int (B, C), group of each text, -1 is none.
+            scores: float32 (B, N); NaN takes no part.
+            targets: what each of the B requests chose.
+            groups: by name, bool (N,).
+            strength: 1 takes all that was found, 0 nothing; between, bias buys accuracy.
+            k: how many places count.
+
+        Raises:
+            DataError: a group is empty or everything, or nothing was chosen.
+            SettingsError: the strength is not between 0 and 1.
+
+        Example:
+            >>> scores = np.float32([[3, 1, 2, 0], [2.5, 0, 2, 1]])
+            >>> large = {"large": np.array([True, True, False, False])}
+            >>> penalty = Penalty.fit(scores, Histories.of([[0], [2]]), large, k=1)
+            >>> round(penalty.fines["large"], 2)
+            0.5
         """
-        features = list(sentence_features)
-        if labels is None or labels.shape[1:] != (len(features),):
-            seen = "no labels" if labels is None else f"labels of the shape {tuple(labels.shape)}"
-            raise DataError(
-                f"{seen} for {len(features)} columns of texts; give a column 'label' with a list "
-                "of groups, one for each text of an example, -1 is none"
-            )
-        heard: list[Tensor] = []
-        handle = self.model.register_forward_hook(
-            lambda _, __, given: heard.append(given["sentence_embedding"])
-        )
-        try:
-            found: Tensor = self.loss(features, None)
-        finally:
-            handle.remove()
-        pairs = zip(heard, labels.T, strict=False)  # a hardened loss reads the columns again
-        return found + self.strength * sum(group_distance(*pair) for pair in pairs)
+        if not 0 <= strength <= 1:
+            raise SettingsError(f"strength is {strength}; expected 0 to 1")
+        if not len(targets.items):
+            raise DataError("nothing was chosen; a penalty needs requests whose answers are known")
+        known = checked(groups, scores.shape[1])
+        farthest = float(np.nanmax(scores) - np.nanmin(scores))
+        fined, fines = scores, dict.fromkeys(known, 0.0)
+        for _ in range(_ROUNDS):
+            for name, mask in known.items():
+                due = float(mask[targets.items].mean())
+                more = _fine(fined, mask, due, farthest, k)
+                fines[name] += more
+                fined = _fined(fined, mask, more)
+        return cls(known, {name: strength * fine for name, fine in fines.items()})
+
+    def apply(self, scores: Floats) -> Floats:
+        """Give the scores with the penalty, float32 (B, N)."""
+        for name, mask in self.groups.items():
+            scores = _fined(scores, mask, self.fines[name])
+        return scores
+
+
+def _fine(scores: Floats, mask: Mask, due: float, farthest: float, k: int) -> float:
+    low, high = -farthest, farthest
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _exposure(_fined(scores, mask, middle), mask, k) > due:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _exposure(scores: Floats, mask: Mask, k: int) -> float:
+    """Give the group's part of the first k places."""
+    shown = top_k(scores, k)[0]
+    return float(mask[shown[shown >= 0]].mean())
+
+
+def _fined(scores: Floats, mask: Mask, fine: float) -> Floats:
+    return np.asarray(scores - np.float32(fine) * mask.astype(np.float32), dtype=np.float32)
