@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import TINY
 
+from longtale.recommend.workshop.made import Made
 from longtale.settings import read_toml
 
 SHORT = ("--set", "language.finetune.head_steps=3")
@@ -25,6 +26,7 @@ def test_finetune_says_what_it_brought_and_leaves_a_model_that_can_be_named(tiny
     assert said["verdict"].startswith("worth it" if said["worth_it"] else "not worth it")
     made = json.loads((tiny_films / "encoders/finetune/made.json").read_text(encoding="utf-8"))
     assert (made["job"], made["start"], made["protocol"]) == ("finetune", TINY, "refit")
+    assert made["unmet"]
     assert not list((tiny_films / "encoders").glob("*.training"))
     assert not list((tiny_films / "encoders").glob("*.new"))
     trained = longtale("train", "--set", "encode.model=encoders/finetune", "--json")
@@ -95,6 +97,11 @@ def test_distil_leaves_a_smaller_model(tiny_films, longtale):
     assert told["n_weights"] < told["n_weights_of_teacher"]
     assert "of nDCG@10 on new items is kept" in ran.json["verdict"]
     assert longtale("train", "--set", "encode.model=encoders/distil").code == 0
+    made = tiny_films / "encoders/distil/made.json"
+    assert json.loads(made.read_text(encoding="utf-8"))["unmet"] is None
+    Made("finetune", "minilm", "refit", "f", {}, {}, ["3", "7"]).write(tiny_films / TINY)
+    assert longtale("distil", *few).code == 0
+    assert json.loads(made.read_text(encoding="utf-8"))["unmet"] == ["3", "7"]
 
 
 @pytest.mark.torch
@@ -125,8 +132,6 @@ def test_without_a_language_model_there_is_nothing_to_make_better(films, longtal
 
 
 def test_a_test_under_another_protocol_is_warned_of(tiny_films, longtale):
-    from longtale.recommend.workshop.made import Made
-
     Made("finetune", "minilm", "refit", "f", {}, {}).write(tiny_films / TINY)
     assert "may know answers" in longtale("evaluate", "-p", "strict", "--json").err
     assert "may know answers" not in longtale("evaluate", "-p", "refit", "--json").err

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from longtale.data.dataset import Dataset
 from longtale.data.splits.split import ProtocolName, validation_fold
 from longtale.data.synthetic import dataset_of, generated, two_tribes
 from longtale.errors import SplitError
+from longtale.recommend import choose
 from longtale.recommend.cost import Cost
 from longtale.recommend.project import read_movielens
 from longtale.recommend.refine import refined
@@ -29,6 +31,26 @@ def test_each_tribe_gets_its_own(settings: LongtaleSettings, rng: np.random.Gene
     for row, belongs in ((0, lambda item: item < half), (-1, lambda item: item >= half)):
         best = recommender.recommend(dataset.users.ids[row]).items[0]
         assert belongs(dataset.items.row(best.id))
+
+
+def test_new_items_are_learned_of_from_those_that_the_encoder_has_not_met(
+    settings: LongtaleSettings, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = generated(rng, 120, 60, 2400)
+    hidden: list[np.ndarray] = []
+    plain = choose.without_items
+
+    def seen(world: Dataset, mask: np.ndarray) -> Dataset:
+        hidden.append(mask)
+        return plain(world, mask)
+
+    monkeypatch.setattr(choose, "without_items", seen)
+    train(dataset, settings)
+    unmet = ~hidden[0]
+    monkeypatch.setattr(choose, "unmet_by", lambda *_: unmet)
+    train(dataset, settings)
+    assert hidden[0].sum() == hidden[1].sum() == round(0.1 * 60)
+    assert not (hidden[0] & hidden[1]).any()
 
 
 def test_searches_go_by_the_settings_that_were_trained_with(

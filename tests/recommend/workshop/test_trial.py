@@ -12,7 +12,7 @@ from longtale.data.splits.split import ProtocolName, split
 from longtale.data.synthetic import TOPICS, generated
 from longtale.errors import EncoderError
 from longtale.recommend.settings import LongtaleSettings
-from longtale.recommend.workshop.made import Made, read_made, warn_of_known_answers
+from longtale.recommend.workshop.made import Made, read_made, unmet_by, warn_of_known_answers
 from longtale.recommend.workshop.trial import ALL, NEW, SPOILT, Trial
 from longtale.recommend.workshop.verdict import Verdict
 
@@ -130,6 +130,15 @@ def test_a_test_whose_answers_a_model_may_know_is_warned_of(tmp_path, caplog) ->
     assert not caplog.text
     warn_of_known_answers(str(tmp_path), ProtocolName.TIME)
     assert "may know answers of this test" in caplog.text
+
+
+def test_a_model_says_what_it_has_not_met(tmp_path, trial: Trial) -> None:
+    catalog = trial.train.catalog
+    assert unmet_by(str(tmp_path), catalog).all()
+    Made("finetune", "minilm", "refit", "f", {}, {}, trial.unmet).write(tmp_path)
+    unmet = unmet_by(str(tmp_path), catalog)
+    assert 0 < unmet.sum() < len(catalog)
+    assert not trial.train.item_counts[unmet].any()
 
 
 def test_models_of_others_say_nothing_and_damage_is_named(tmp_path) -> None:
