@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from longtale.language.heads.judging import auc, judged, log_temperature
+from longtale.language.heads.judging import judged, log_temperature
 from longtale.language.heads.settings import HeadTask
 
 CLICK = HeadTask(name="click", weight=3.0)
@@ -13,29 +13,36 @@ BUY = HeadTask(name="buy", kind="conversion")
 STARS = HeadTask(name="stars", kind="rating")
 
 
-def test_auc_counts_the_pairs_in_the_right_order() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.integers(5, size=60).astype(np.float32)
-    labels = rng.integers(2, size=60)
-    yes, no = scores[labels == 1], scores[labels == 0]
-    right = [(a > b) + 0.5 * (a == b) for a in yes for b in no]
-    assert auc(scores, labels) == pytest.approx(np.mean(right))
-
-
-@pytest.mark.parametrize("label", [0, 1])
-def test_auc_of_one_kind_of_rows_says_nothing(label: int) -> None:
-    assert auc(np.arange(3, dtype=np.float32), np.full(3, label)) == 0.5
-
-
 def test_tasks_count_by_their_weights_and_only_known_rows() -> None:
     labels = np.array([[1, 2, 5], [0, 0, 1], [np.nan, np.nan, np.nan]], dtype=np.float32)
     answers = [
-        np.array([0.9, 0.1, 0.5], dtype=np.float32),
-        np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], dtype=np.float32),
+        np.array([0.9, 0.2, 0.5], dtype=np.float32),
+        np.array([[0.1, 0.1, 0.8], [0.3, 0.5, 0.2], [1, 0, 0]], dtype=np.float32),
         np.array([4, 2, 9], dtype=np.float32),
     ]
-    expected = (3 * 1.0 + 0.5 - 1 / 2) / 5
+    constant = -np.log(0.5)
+    click = 1 + np.log([0.9, 0.8]).mean() / constant
+    buy = 1 + np.log([0.8, 0.3]).mean() / constant
+    stars = 1 - 1 / 4
+    expected = (3 * click + buy + stars) / 5
     assert judged(answers, labels, (CLICK, BUY, STARS)) == pytest.approx(expected)
+
+
+def test_a_constant_explains_nothing() -> None:
+    labels = np.array([[1, 0, 3], [0, 0, 4], [0, 2, 5], [0, 0, 8]], dtype=np.float32)
+    answers = [
+        np.full(4, 0.25, dtype=np.float32),
+        np.tile(np.float32([0.75, 0, 0.25]), (4, 1)),
+        np.full(4, 5, dtype=np.float32),
+    ]
+    assert judged(answers, labels, (CLICK, BUY, STARS)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_where_all_is_alike_what_is_surer_is_better(label: int) -> None:
+    labels = np.full((3, 1), label, dtype=np.float32)
+    sure, unsure = (np.full(3, abs(label - far), dtype=np.float32) for far in (0.1, 0.4))
+    assert judged([unsure], labels, (CLICK,)) < judged([sure], labels, (CLICK,)) < 0
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -52,8 +52,8 @@ def fit_heads(
         out: folder of the heads; the language model is in `encoder` within it.
         checkpoints: where training goes on after a stop.
         held_out: examples that say when to stop; None holds a share of `examples` out.
-        score: says how good the heads are, higher is better; None goes by AUC, right classes and
-            errors on the held-out examples.
+        score: says how good the heads are, higher is better; None goes by how much they explain of
+            the held-out examples.
         stages: shows how far it is.
 
     Raises:

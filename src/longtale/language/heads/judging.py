@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import rankdata
+from scipy.stats import entropy
 
 from longtale.arrays import Floats
 from longtale.language.heads.settings import HeadTask
 
+_TINY = 1e-7
+"""Likelier than that is what a head says cannot be."""
 _HOTTEST = 2.0
 """Log of the largest temperature: few rows would else make an answer of nothing, or of all."""
 
 
 def judged(answers: Sequence[Floats], labels: Floats, tasks: Sequence[HeadTask]) -> float:
-    """Give one number for all tasks, higher is better.
+    """Give one number for all tasks, higher is better: how much of what happened they explain.
 
-    It is the mean, by the tasks' weights, of the AUC of clicks, the share of right classes of
-    conversions, and minus the root of the mean squared error of ratings, in their deviations.
+    It is the mean, by the tasks' weights, of 1 - L / L_0: L is the log loss of clicks and
+    conversions or the mean squared error of ratings, and L_0 that of the best constant (McFadden
+    1974, and the coefficient of determination). So 0 is a constant, and tasks have one unit.
 
     Args:
         answers: of each task, (R,) or (R, C).
@@ -31,24 +33,8 @@ def judged(answers: Sequence[Floats], labels: Floats, tasks: Sequence[HeadTask])
     found = []
     for column, (task, own) in enumerate(zip(tasks, answers, strict=True)):
         is_known = ~np.isnan(labels[:, column])
-        found.append(_quality(own[is_known], labels[is_known, column], task))
+        found.append(_explained(own[is_known], labels[is_known, column], task))
     return float(np.average(found, weights=[task.weight for task in tasks]))
-
-
-def auc(scores: Floats, labels: NDArray[np.number]) -> float:
-    """Give the probability that what happened has a higher score than what did not.
-
-    Ties count half; .5 where all happened, or nothing.
-
-    Example:
-        >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
-        0.875
-    """
-    is_yes = labels > 0
-    n_yes, n_no = int(is_yes.sum()), int((~is_yes).sum())
-    if not n_yes or not n_no:
-        return 0.5
-    return float((rankdata(scores)[is_yes].sum() - n_yes * (n_yes + 1) / 2) / (n_yes * n_no))
 
 
 def log_temperature(logits: Floats, labels: Floats) -> float:
@@ -69,11 +55,14 @@ def log_temperature(logits: Floats, labels: Floats) -> float:
     return float(minimize_scalar(loss, bounds=(-_HOTTEST, _HOTTEST), method="bounded").x)
 
 
-def _quality(answers: Floats, labels: Floats, task: HeadTask) -> float:
-    if task.kind == "click":
-        return auc(answers, labels)
-    if task.kind == "conversion":
-        return float((answers.argmax(axis=1) == labels).mean())
-    deviation = float(labels.std())
-    error = float(np.sqrt(np.square(answers - labels).mean()))
-    return -error / (deviation if deviation > 0 else 1.0)
+def _explained(answers: Floats, labels: Floats, task: HeadTask) -> float:
+    if task.kind == "rating":
+        loss, least = float(np.square(answers - labels).mean()), float(labels.var())
+    else:
+        table = np.column_stack([1 - answers, answers]) if task.kind == "click" else answers
+        classes = labels.astype(np.int64)
+        right = table[np.arange(len(table)), classes].astype(np.float64)
+        shares = np.bincount(classes) / len(classes)
+        loss = -float(np.log(np.maximum(right, _TINY)).mean())
+        least = float(entropy(shares))
+    return 1 - loss / least if least > 0 else -loss
