@@ -138,7 +138,8 @@ class Order:
         start = read_made(self.settings.encode.model)
         unmet = None if start is None else start.unmet
         if isinstance(self.own, PretrainSettings | ContrastiveSettings):  # these read histories
-            unmet = [each for each in trial.unmet if unmet is None or each in set(unmet)]
+            known = set(trial.unmet if unmet is None else unmet)
+            unmet = [each for each in trial.unmet if each in known]
         Made(
             job=self.job,
             start=self.settings.encode.model,
