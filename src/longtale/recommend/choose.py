@@ -24,7 +24,7 @@ from longtale.data.dataset import Dataset
 from longtale.data.query import Queries
 from longtale.data.splits.folds import hidden_from, shortened
 from longtale.data.splits.split import Fold, validation_fold
-from longtale.data.splits.withheld import without_items
+from longtale.data.splits.withheld import some_items, without_items
 from longtale.data.tastes import taste_sentences
 from longtale.encode.encoder import make_encoder
 from longtale.errors import SplitError
@@ -192,17 +192,13 @@ def _fit_new_items(
 ) -> GatedBlend:
     """Hide some items from all sources, and learn how to rank them beside the others.
 
-    An encoder that learned from what people chose would know them; so it is those that it has not
-    met, where there are any.
     What reads descriptions is fitted again without them. The others fall silent about them, as
-    about all that nobody has met, and so get no weight there.
+    about all that nobody has met, and so get no weight there. An encoder that learned from choices
+    would know them, so it is items that it has not met, where there are any.
     """
     rng = generator(settings.split.seed, "hidden items")
-    touched = np.flatnonzero(fitting.dataset.item_counts)
-    hidden = np.zeros(fitting.dataset.n_items, dtype=np.bool_)
     unmet = unmet_by(settings.encode.model, fitting.dataset.catalog)
-    pool = touched[unmet[touched]] if unmet[touched].any() else touched
-    hidden[rng.permutation(pool)[: round(_HIDDEN * len(touched))]] = True
+    hidden = some_items(fitting.dataset, _HIDDEN, rng, rather=unmet)
     if not settings.blend.new_items_price or not hidden.any():
         return blender
     world = without_items(fitting.dataset, hidden)

@@ -45,6 +45,23 @@ def without_last_events(
     return _cut_per_user(rest, first_unknown), taken
 
 
+def some_items(dataset: Dataset, share: float, rng: np.random.Generator, *, rather: Mask) -> Mask:
+    """Draw a share of the items that have events, bool (N,): of those named, where these have any.
+
+    Args:
+        dataset: all that is known.
+        share: part of all items with events.
+        rng: draws them.
+        rather: bool (N,), where they are drawn from; all where none of these has events.
+    """
+    touched = dataset.item_counts > 0
+    named = touched & rather
+    drawn = rng.permutation(np.flatnonzero(named if named.any() else touched))
+    mask = np.zeros(dataset.n_items, dtype=np.bool_)
+    mask[drawn[: round(share * int(touched.sum()))]] = True
+    return mask
+
+
 def without_items(dataset: Dataset, hidden: Mask) -> Dataset:
     """Take away every trace of some items but their rows and their own attributes.
 
