@@ -124,9 +124,7 @@ def pairs_of(fold: Fold, n_pairs: int, rng: np.random.Generator) -> Rows:
 
 
 def fitted(
-    world: World,
-    adversarial: AdversarialSettings,
-    settings: TrainingSettings,
+    world: World, adversarial: AdversarialSettings, settings: TrainingSettings
 ) -> SentenceTransformer:
     model = open_model(Path(MODEL_DIR), max_tokens=settings.max_tokens)
     prepare(model, settings)

@@ -8,7 +8,7 @@ import numpy as np
 
 from longtale.data.dataset import Dataset
 from longtale.data.splits.folds import Fold, last_item_fold
-from longtale.data.splits.withheld import without_items, without_last_events
+from longtale.data.splits.withheld import some_items, without_items, without_last_events
 
 
 def simulated_cold(
@@ -27,12 +27,9 @@ def simulated_cold(
     Returns:
         the fold; only items with events are ranked, since others were never on offer.
     """
-    touched = dataset.item_counts > 0
-    drawn = rng.permutation(np.flatnonzero(touched))
-    hidden = np.zeros(dataset.n_items, dtype=np.bool_)
-    hidden[drawn[: max(1, round(share * len(drawn)))]] = True
+    hidden = some_items(dataset, share, rng, least=1)
     users = rng.permutation(np.flatnonzero(dataset.interactions.histories.lengths >= 2))
     users = np.sort(users[:n_users])
     rest, taken = without_last_events(dataset, users)
     fold = last_item_fold(without_items(rest, hidden), rest, users=users, taken=taken)
-    return replace(fold, ranked=touched)
+    return replace(fold, ranked=dataset.item_counts > 0)

@@ -45,20 +45,28 @@ def without_last_events(
     return _cut_per_user(rest, first_unknown), taken
 
 
-def some_items(dataset: Dataset, share: float, rng: np.random.Generator, *, rather: Mask) -> Mask:
-    """Draw a share of the items that have events, bool (N,): of those named, where these have any.
+def some_items(
+    dataset: Dataset,
+    share: float,
+    rng: np.random.Generator,
+    *,
+    least: int = 0,
+    rather: Mask | None = None,
+) -> Mask:
+    """Draw a share of the items that have events, bool (N,).
 
     Args:
         dataset: all that is known.
         share: part of all items with events.
         rng: draws them.
-        rather: bool (N,), where they are drawn from; all where none of these has events.
+        least: so many are drawn at least, if there are so many.
+        rather: bool (N,), where they are drawn from; None, or none with events, is all.
     """
     touched = dataset.item_counts > 0
-    named = touched & rather
+    named = touched if rather is None else touched & rather
     drawn = rng.permutation(np.flatnonzero(named if named.any() else touched))
     mask = np.zeros(dataset.n_items, dtype=np.bool_)
-    mask[drawn[: round(share * int(touched.sum()))]] = True
+    mask[drawn[: max(least, round(share * int(touched.sum())))]] = True
     return mask
 
 

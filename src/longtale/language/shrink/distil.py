@@ -188,10 +188,9 @@ class _Lesson:
         if settings.width is not None and settings.student in ("fresh", "static"):
             directions = main_directions(targets, settings.width)
             right, targets = (unit_rows(vectors @ directions) for vectors in (right, targets))
-        for _ in range(settings.spoilt):
-            read += _spoilt(whole, rng)
-            targets = np.concatenate([targets, targets[: len(whole)]])
         if settings.spoilt:
+            read += [text for _ in range(settings.spoilt) for text in _spoilt(whole, rng)]
+            targets = np.concatenate([targets, *[targets[: len(whole)]] * settings.spoilt])
             held_out += _spoilt(held_out, rng)
             right = np.concatenate([right, right])
         return cls(read, targets, held_out, right, directions)

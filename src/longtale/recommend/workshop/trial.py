@@ -112,7 +112,7 @@ class Trial:
     def unmet(self) -> list[str]:
         """The ids of the items that `train` has hidden: those that judge, and those that stop."""
         hidden = self._hidden(self.folds[NEW]) | self._hidden(self.stopping)
-        return [self.train.catalog.items.ids[row] for row in np.flatnonzero(hidden).tolist()]
+        return self.train.catalog.items.ids.gather(np.flatnonzero(hidden)).to_list()
 
     def judged(
         self, encoder: TextEncoder, on_progress: OnProgress = None
